@@ -1,0 +1,55 @@
+# Two commands set up everything: make demo, make test. The rest are parts of them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo install test test-packages test-slow lint types unit bench docs clean
+
+demo: $(VENV)/.demo  ## Install, then the main job on phantom frames: data, train, evaluate, predict, a page
+	rm -rf $(DEMO)
+	$(BIN)/sononerve phantom --subjects 24 --frames 10 --out $(DEMO)/phantom
+	$(BIN)/sononerve train $(DEMO)/phantom --budget 5m --size 192 --out $(DEMO)/run
+	$(BIN)/sononerve evaluate $(DEMO)/phantom --model $(DEMO)/run --out $(DEMO)/evaluation
+	$(BIN)/sononerve predict $(DEMO)/phantom/images --model $(DEMO)/run --out $(DEMO)/masks
+	@echo "Look at $(CURDIR)/$(DEMO)/evaluation/index.html"
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[train]'
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[train,tensorboard,dev]'
+	touch $@ $(VENV)/.demo
+
+install: $(VENV)/.demo  ## Only make .venv and install
+
+test: lint types unit  ## Lint, types, tests
+
+test-packages:  ## Debian packages that tests need: none so far
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+unit: $(VENV)/.test
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(VENV)/.test  ## The tests that train for minutes
+	$(BIN)/pytest -m slow
+
+bench: $(VENV)/.test  ## Every benchmark; each prints a table and writes JSON to benchmarks/results
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+docs: $(VENV)/.test  ## Write docs/reference from the code
+	$(BIN)/python docs/make_reference.py
+
+clean:
+	rm -rf $(VENV) $(DEMO)

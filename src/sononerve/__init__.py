@@ -1,0 +1,63 @@
+"""Nerve segmentation in ultrasound: from a folder of frames to a model that can be trusted.
+
+>>> import sononerve
+>>> dataset = sononerve.load_dataset("frames")  # doctest: +SKIP
+>>> sononerve.train(sononerve.TrainConfig(data={"folder": "frames"}, budget_s=1800), "run")  # doctest: +SKIP
+>>> sononerve.Predictor.load("run").predict(frame).labels  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .data import phantom
+    from .data.dataset import load_dataset
+    from .data.split import split
+    from .errors import InputError
+    from .evaluate.run import evaluate
+    from .frame import Frame, Measurement, Sample, Segmentation
+    from .runtime.predictor import Predictor
+    from .train.config import TrainConfig
+    from .train.run import train
+
+_HOMES = {
+    "load_dataset": "data.dataset",
+    "split": "data.split",
+    "train": "train.run",
+    "TrainConfig": "train.config",
+    "evaluate": "evaluate.run",
+    "Predictor": "runtime.predictor",
+    "Frame": "frame",
+    "Measurement": "frame",
+    "Sample": "frame",
+    "Segmentation": "frame",
+    "InputError": "errors",
+}
+
+__all__ = [
+    "Frame",
+    "InputError",
+    "Measurement",
+    "Predictor",
+    "Sample",
+    "Segmentation",
+    "TrainConfig",
+    "evaluate",
+    "load_dataset",
+    "phantom",
+    "split",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is asked for, so that segmenting needs neither torch nor its import time."""
+    if name == "phantom":
+        return importlib.import_module(".data.phantom", __name__)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,21 @@
+"""What every random operation is: a probability, ranges, and numbers drawn once."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+Params = dict[str, float]
+"""The numbers of one drawn operation: they can be printed, stored and applied again."""
+
+
+class Operation(BaseModel):
+    """A random operation; ``p`` is how often it happens (0 switches it off)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    p: float = Field(default=0.0, ge=0, le=1)
+
+    def draw(self, rng: np.random.Generator) -> Params:
+        """Draw the numbers of one application."""
+        raise NotImplementedError

@@ -1,0 +1,159 @@
+"""A labelled data set: its frames in order, its classes, and what a first look at every mask tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..frame import Sample
+from ..io import rle
+from ..io.images import image_size, read_frame, read_labels
+from .labels import resolve_classes, to_labels
+from .layouts import LAYOUTS, Record, RunLengths, find_layout
+
+Progress = Callable[[int, int], None]
+"""Called with how many are done, and of how many."""
+
+READERS = 4
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Frames in a fixed order; ``dataset[i]`` decodes one.
+
+    ``areas``: share of each frame that each class covers, ``(n, C)``. ``sizes``: height and width, ``(n, 2)``.
+    """
+
+    folder: Path
+    layout: str
+    records: tuple[Record, ...]
+    classes: tuple[str, ...]
+    areas: NDArray[np.float64]
+    sizes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, i: int) -> Sample:
+        """Decode frame ``i`` and its mask; raise `InputError` naming a file that cannot be read."""
+        record = self.records[i]
+        frame = read_frame(record.image, record.spacing_mm)
+        labels = to_labels(_stored_values(record, frame.shape), len(self.classes))
+        boxes = None if record.boxes is None else np.array(record.boxes, np.float32).reshape(-1, 4)
+        return Sample(frame, labels, record.subject, record.video, record.index, boxes, record.annotator)
+
+    @property
+    def names(self) -> list[str]:
+        """The frames' names, in order."""
+        return [record.name for record in self.records]
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which frames hold any pixel of the first class, the nerve, ``(n,)``."""
+        return self.areas[:, 0] > 0
+
+    def select(self, indices: Iterable[int]) -> Dataset:
+        """The data set of only these frames, in the given order."""
+        chosen = list(indices)
+        return replace(
+            self, records=tuple(self.records[i] for i in chosen), areas=self.areas[chosen], sizes=self.sizes[chosen]
+        )
+
+
+def load_dataset(
+    folder: Path | str,
+    layout: str | None = None,
+    classes: tuple[str, ...] | None = None,
+    subject_pattern: str | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Open a data set, finding its layout where none is named, and look at every mask once.
+
+    ``subject_pattern``: a regular expression whose first group, searched in the image's name, is the subject, for
+    layouts that do not tell it. Raises `InputError` with the file and the fix for whatever is wrong.
+
+    >>> load_dataset("frames").classes  # doctest: +SKIP
+    ('nerve',)
+    """
+    folder = Path(folder)
+    name = find_layout(folder, layout)
+    records = LAYOUTS[name].read(folder)
+    if subject_pattern is not None:
+        records = [_with_subject(record, subject_pattern) for record in records]
+    looks: list[_Look] = []
+    with ThreadPoolExecutor(READERS) as pool:
+        for look in pool.map(_look, records):
+            looks.append(look)
+            if progress is not None:
+                progress(len(looks), len(records))
+    values = {look.file: frozenset(look.counts) for look in looks}
+    found = resolve_classes(values, classes or _named_classes(folder))
+    areas = np.array([look.shares(len(found)) for look in looks]).reshape(len(records), len(found))
+    return Dataset(folder, name, tuple(records), found, areas, np.array([look.size for look in looks]))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one mask holds: ``counts`` of pixels per stored value."""
+
+    file: str
+    size: tuple[int, int]
+    counts: dict[int, int]
+
+    def shares(self, classes: int) -> list[float]:
+        pixels = self.size[0] * self.size[1]
+        counts = {1 if classes == 1 and value else value: count for value, count in self.counts.items()}
+        return [counts.get(label, 0) / pixels for label in range(1, classes + 1)]
+
+
+def _look(record: Record) -> _Look:
+    size = image_size(record.image)
+    counts = np.bincount(_stored_values(record, size).ravel(), minlength=1)
+    file = record.mask.file if isinstance(record.mask, RunLengths) else record.mask
+    found = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    return _Look(f"{file} ({record.name})" if isinstance(record.mask, RunLengths) else str(file), size, found)
+
+
+def _stored_values(record: Record, size: tuple[int, int]) -> NDArray[np.uint8]:
+    if record.mask is None:
+        raise InputError(f"{record.image}: no mask; expected one (all 0 where there is no nerve)")
+    if isinstance(record.mask, RunLengths):
+        try:
+            return rle.decode(record.mask.runs, size)
+        except InputError as error:
+            raise InputError(f"{record.mask.file}, {record.name}: {error}") from error
+    values = read_labels(record.mask)
+    if values.shape != size:
+        raise InputError(
+            f"{record.mask}: the mask is {values.shape[1]} x {values.shape[0]}, its frame {record.image.name} is "
+            f"{size[1]} x {size[0]}; export both in one size"
+        )
+    return values
+
+
+def _named_classes(folder: Path) -> tuple[str, ...] | None:
+    """The names in ``classes.txt``, one a line in the order of the label values, where there is one."""
+    file = folder / "classes.txt"
+    if not file.is_file():
+        return None
+    names = tuple(line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+    if not names or len(set(names)) != len(names):
+        raise InputError(f"{file}: expected one different class name per line, the name of label 1 first")
+    return names
+
+
+def _with_subject(record: Record, pattern: str) -> Record:
+    try:
+        found = re.search(pattern, record.name)
+    except re.error as error:
+        raise InputError(f"--subject-pattern {pattern!r}: not a regular expression ({error})") from error
+    if found is None or not found.groups() or not found.group(1):
+        raise InputError(f"--subject-pattern {pattern!r}: finds no subject in {record.name}; expected one (group)")
+    return replace(record, subject=found.group(1))

@@ -1,0 +1,53 @@
+"""A folder of images beside a folder of masks, paired by name; subjects are not known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...errors import InputError
+from ...io.images import is_image
+from .record import Record
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "frames")
+MASK_FOLDERS = ("masks", "mask", "labels", "annotations")
+MASK_ENDINGS = ("", "_mask", "-mask", "_label", "_seg")
+
+
+def _folder(folder: Path, names: tuple[str, ...]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_dir()), None)
+
+
+def matches(folder: Path) -> bool:
+    """Whether both folders are there."""
+    return _folder(folder, IMAGE_FOLDERS) is not None and _folder(folder, MASK_FOLDERS) is not None
+
+
+def read(folder: Path) -> list[Record]:
+    """Pair ``images/NAME.*`` with ``masks/NAME.*`` or ``masks/NAME_mask.*``; raise `InputError` for one alone."""
+    images, masks = _folder(folder, IMAGE_FOLDERS), _folder(folder, MASK_FOLDERS)
+    if images is None or masks is None:
+        raise InputError(f"{folder}: expected a folder images/ beside a folder masks/")
+    frames = _by_stem(images)
+    if not frames:
+        raise InputError(f"{images}: holds no image; expected PNG, JPEG, TIFF or BMP files")
+    drawn = _by_stem(masks)
+    records = []
+    for stem, image in sorted(frames.items()):
+        names = [stem + ending for ending in MASK_ENDINGS if stem + ending in drawn]
+        if not names:
+            raise InputError(f"{image}: no mask; expected {masks / (stem + '.png')} (all 0 where there is no nerve)")
+        records.append(Record(image.relative_to(folder).as_posix(), image, drawn.pop(names[0])))
+    if drawn:
+        raise InputError(
+            f"{min(drawn.values())}: a mask without an image; expected one of its name in {images}, or remove it"
+        )
+    return records
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(p for p in folder.iterdir() if p.is_file() and is_image(p) and not p.name.startswith(".")):
+        if path.stem in found:
+            raise InputError(f"{path}: {found[path.stem].name} has the same name; keep one of the two")
+        found[path.stem] = path
+    return found

@@ -1,0 +1,57 @@
+"""Kaggle's Ultrasound Nerve Segmentation: ``SUBJECT_N.tif`` and ``SUBJECT_N_mask.tif``, or masks in train_masks.csv."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+from ...errors import InputError
+from .record import Record, RunLengths
+
+FRAME = re.compile(r"(\d+)_(\d+)\.tif")
+TABLE = "train_masks.csv"
+
+
+def _home(folder: Path) -> Path:
+    inner = folder / "train"
+    return inner if inner.is_dir() and not _has_frames(folder) else folder
+
+
+def _has_frames(folder: Path) -> bool:
+    return any(FRAME.fullmatch(path.name) for path in folder.iterdir())
+
+
+def matches(folder: Path) -> bool:
+    """Whether the folder, or ``train`` in it, holds frames with Kaggle's names."""
+    return _has_frames(_home(folder))
+
+
+def read(folder: Path) -> list[Record]:
+    """Pair frames with their masks; the mask's file goes before the table. Raise `InputError` without either."""
+    home = _home(folder)
+    tables = [path for path in (home / TABLE, folder / TABLE) if path.is_file()]
+    runs = _read_table(tables[0]) if tables else {}
+    records = []
+    for path in sorted(home.iterdir()):
+        found = FRAME.fullmatch(path.name)
+        if found is None:
+            continue
+        subject, number = found.groups()
+        drawn = path.with_name(f"{path.stem}_mask.tif")
+        mask = drawn if drawn.is_file() else runs.get((subject, number))
+        if mask is None:
+            raise InputError(f"{path}: no mask; expected {drawn.name} beside it or a row in {TABLE}")
+        records.append(Record(path.relative_to(folder).as_posix(), path, mask, subject=subject, index=int(number)))
+    if not records:
+        raise InputError(f"{folder}: expected frames named SUBJECT_N.tif, as 1_1.tif")
+    return records
+
+
+def _read_table(path: Path) -> dict[tuple[str, str], RunLengths]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        missing = {"subject", "img", "pixels"} - set(rows.fieldnames or ())
+        if missing:
+            raise InputError(f"{path}: no column {', '.join(sorted(missing))}; expected subject,img,pixels")
+        return {(row["subject"], row["img"]): RunLengths(row["pixels"] or "", path) for row in rows}

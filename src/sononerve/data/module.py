@@ -1,0 +1,153 @@
+"""Frames for training: preprocessed once, varied afresh by seed, pass and frame, batched in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from lightning import LightningDataModule
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+
+from .augment import Augment
+from .dataset import Dataset, Progress
+from .preprocess import Preprocess
+
+Key = tuple[int, int]
+"""Which pass over the data, and which frame."""
+
+
+@dataclass
+class Batch:
+    """``frames``: normalised, ``(N, 1, H, W)``. ``labels``: ``(N, H, W)``, 0 background."""
+
+    frames: Float[Tensor, "n 1 h w"]
+    labels: Int[Tensor, "n h w"]
+
+
+@dataclass(frozen=True)
+class Canvases:
+    """Frames and masks scaled to the network's canvas, uint8 ``(n, height, width)`` each, in memory."""
+
+    frames: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, dataset: Dataset, preprocess: Preprocess, progress: Progress | None = None) -> Canvases:
+        """Decode and scale every frame of ``dataset``; raise `InputError` for one that cannot be read."""
+        shape = (len(dataset), preprocess.height, preprocess.width)
+        frames, labels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        for i in range(len(dataset)):
+            sample = dataset[i]
+            frames[i] = preprocess.frame(sample.frame.pixels)
+            if sample.labels is not None:
+                labels[i] = preprocess.mask(sample.labels, len(dataset.classes))
+            if progress is not None:
+                progress(i + 1, len(dataset))
+        return cls(frames, labels)
+
+
+class VariedFrames(TorchDataset[Batch]):
+    """One training frame by `Key`: its variation depends on seed, pass and frame alone, not on who asks or when."""
+
+    def __init__(self, canvases: Canvases, preprocess: Preprocess, augment: Augment, seed: int) -> None:
+        self.canvases, self.preprocess, self.augment, self.seed = canvases, preprocess, augment, seed
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are; each has as many variations as there are passes."""
+        return len(self.canvases.frames)
+
+    def __getitem__(self, key: Key) -> Batch:
+        rng = np.random.default_rng([self.seed, *key])
+        drawn = self.augment.draw(rng)
+        frame = self.augment.frame(self.canvases.frames[key[1]], drawn)
+        labels = self.augment.mask(self.canvases.labels[key[1]], drawn)
+        return as_batch(self.preprocess.normalise(frame)[None], labels[None])
+
+
+class PlainFrames(TorchDataset[Batch]):
+    """One frame by number, as at run time."""
+
+    def __init__(self, canvases: Canvases, preprocess: Preprocess) -> None:
+        self.canvases, self.preprocess = canvases, preprocess
+
+    def __len__(self) -> int:
+        return len(self.canvases.frames)
+
+    def __getitem__(self, i: int) -> Batch:
+        return as_batch(self.preprocess.normalise(self.canvases.frames[i])[None], self.canvases.labels[i][None])
+
+
+class RoundSampler(Sampler[list[Key]]):
+    """Batches of keys for one round of ``steps`` steps: the whole training is one fixed sequence, cut into rounds.
+
+    Every pass is a new permutation by seed and pass; the sequence depends on nothing else, so a resumed training sees
+    what the uninterrupted one would have. With several devices each takes every ``world``-th batch.
+    """
+
+    def __init__(self, frames: int, batch: int, steps: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.frames, self.batch, self.steps, self.seed, self.rank, self.world = frames, batch, steps, seed, rank, world
+        self.round = 0
+        self._orders: dict[int, NDArray[np.int64]] = {}
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to round ``epoch``, from 0; Lightning calls this and names it so."""
+        self.round = epoch
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for step in range(self.round * self.steps, (self.round + 1) * self.steps):
+            first = (step * self.world + self.rank) * self.batch
+            yield [self._key(first + i) for i in range(self.batch)]
+
+    def _key(self, place: int) -> Key:
+        number, i = divmod(place, self.frames)
+        if number not in self._orders:
+            self._orders = {number: np.random.default_rng([self.seed, number]).permutation(self.frames)}
+        return number, int(self._orders[number][i])
+
+
+def as_batch(frames: NDArray[np.float32], labels: NDArray[np.uint8]) -> Batch:
+    """Tensors of frames ``(N, H, W)`` and labels ``(N, H, W)``."""
+    return Batch(torch.from_numpy(frames)[:, None], torch.from_numpy(labels.astype(np.int64)))
+
+
+def collate(batches: list[Batch]) -> Batch:
+    """Put batches of one frame together, channels last, as convolutions on a CPU like it."""
+    frames = torch.cat([b.frames for b in batches]).contiguous(memory_format=torch.channels_last)
+    return Batch(frames, torch.cat([b.labels for b in batches]))
+
+
+class FrameModule(LightningDataModule):
+    """What Lightning trains and tunes on: loaders over `VariedFrames` of fit and `PlainFrames` of tune."""
+
+    def __init__(
+        self, varied: VariedFrames, plain: PlainFrames, batch: int, steps_per_round: int, workers: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.varied, self.plain, self.batch, self.workers, self.seed = varied, plain, batch, workers, seed
+        self.steps_per_round = steps_per_round
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of one round."""
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        sampler = RoundSampler(self.varied.frames, self.batch, self.steps_per_round, self.seed, rank, world)
+        return DataLoader(
+            self.varied,
+            batch_sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            collate_fn=collate,
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """The tune part in order, small batches."""
+        return DataLoader(self.plain, batch_size=8, collate_fn=collate)

@@ -1,0 +1,117 @@
+"""What the network sees: one definition of scaling and normalisation, for training and for run time.
+
+A frame is scaled by one factor for both axes until it fits the network's canvas, centred, and the rest of the canvas is
+black. Scaling is two matrix products, ``rows @ pixels @ columns.T``, with triangle weights that widen when shrinking
+(antialiasing), because engines disagree about ``Resize``. ``sononerve.train.graph`` writes
+the same sums into the bundle.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+FloatArray = NDArray[np.float32]
+ByteArray = NDArray[np.uint8]
+
+STD_FLOOR = 1e-3  # grey levels; a blank frame must not become infinite
+EDGE = np.float32(1e-3)  # pixels; a centre on the very edge is inside, whatever the rounding
+
+
+class Preprocess(BaseModel):
+    """Scale frames to a canvas of ``height`` x ``width`` pixels and normalise them.
+
+    ``normalisation``: ``"frame"`` takes the canvas's own mean and standard deviation, ``"fixed"`` the given ``mean``
+    and ``std`` (grey levels 0..255).
+
+    >>> Preprocess(height=64, width=96).frame(np.zeros((512, 534), np.uint8)).shape
+    (64, 96)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    normalisation: Literal["frame", "fixed"] = "frame"
+    mean: float = 0.0
+    std: float = Field(default=255.0, gt=0)
+
+    def scale(self, shape: tuple[int, int]) -> float:
+        """Canvas pixels per pixel of a frame of ``shape`` (H, W)."""
+        return min(self.height / shape[0], self.width / shape[1])
+
+    def weights(self, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+        """The matrices ``(height, H)`` and ``(width, W)`` that scale a frame of ``shape`` onto the canvas."""
+        scale = self.scale(shape)
+        return scaling_weights(shape[0], self.height, scale), scaling_weights(shape[1], self.width, scale)
+
+    def frame(self, pixels: ByteArray) -> ByteArray:
+        """Scale ``(H, W)`` uint8 to the canvas ``(height, width)``, rounded to uint8."""
+        rows, columns = self.weights(pixels.shape)
+        return np.asarray(np.rint(rows @ pixels.astype(np.float32) @ columns.T), np.uint8)
+
+    def mask(self, labels: ByteArray, classes: int) -> ByteArray:
+        """Scale a label map ``(H, W)``: each canvas pixel takes the label that covers most of it (0 outside)."""
+        rows, columns = self.weights(labels.shape)
+        best = np.full((self.height, self.width), 0.5, np.float32)
+        scaled = np.zeros((self.height, self.width), np.uint8)
+        if classes > 1:
+            best = rows @ (labels == 0).astype(np.float32) @ columns.T
+            best[(rows.sum(1) == 0), :] = 1
+            best[:, columns.sum(1) == 0] = 1
+        for label in range(1, classes + 1):
+            share = rows @ (labels == label).astype(np.float32) @ columns.T
+            scaled[share > best] = label
+            best = np.maximum(best, share)
+        return scaled
+
+    def boxes(self, boxes: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+        """Move boxes ``(n, 4)`` xyxy in pixels of a frame of ``shape`` to pixels of the canvas."""
+        scale = self.scale(shape)
+        top, left = (self.height - shape[0] * scale) / 2, (self.width - shape[1] * scale) / 2
+        return np.asarray(boxes * scale + np.array([left, top, left, top]), np.float32)
+
+    def normalise(self, canvas: ByteArray | FloatArray) -> FloatArray:
+        """Turn grey levels 0..255 into the network's input, float32 of the same shape."""
+        values = canvas.astype(np.float32)
+        if self.normalisation == "fixed":
+            return (values - np.float32(self.mean)) / np.float32(self.std)
+        return np.asarray((values - values.mean()) / np.maximum(values.std(), np.float32(STD_FLOOR)), np.float32)
+
+    def restore(self, canvas: FloatArray, shape: tuple[int, int]) -> FloatArray:
+        """Scale maps ``(..., height, width)`` back to ``(..., H, W)``: the way back from the canvas."""
+        scale = self.scale(shape)
+        rows = restoring_weights(self.height, shape[0], scale)
+        columns = restoring_weights(self.width, shape[1], scale)
+        return np.asarray(rows @ canvas @ columns.T, np.float32)
+
+
+def scaling_weights(source: int, target: int, scale: float) -> FloatArray:
+    """Triangle weights ``(target, source)`` that scale ``source`` pixels by ``scale`` into the middle of ``target``.
+
+    Rows whose centre falls outside of the source are zero: black padding. In float32, as the bundle's graph does it.
+    """
+    factor, half = np.float32(scale), np.float32(0.5)
+    offset = (np.float32(target) - np.float32(source) * factor) * half
+    centres = (np.arange(target, dtype=np.float32) + half - offset) / factor - half
+    weights = _triangle(centres, source, max(np.float32(1), np.float32(1) / factor))
+    weights[(centres < -half - EDGE) | (centres > np.float32(source) - half + EDGE)] = 0
+    return weights
+
+
+def restoring_weights(source: int, target: int, scale: float) -> FloatArray:
+    """Triangle weights ``(target, source)`` for the way back from ``source`` canvas pixels to ``target``."""
+    factor, half = np.float32(scale), np.float32(0.5)
+    offset = (np.float32(source) - np.float32(target) * factor) * half
+    centres = (np.arange(target, dtype=np.float32) + half) * factor + offset - half
+    return _triangle(centres, source, max(np.float32(1), factor))
+
+
+def _triangle(centres: FloatArray, source: int, support: np.float32) -> FloatArray:
+    places = np.arange(source, dtype=np.float32)[None, :]
+    distance = np.abs(places - np.clip(centres, 0, np.float32(source - 1))[:, None])
+    weights = np.maximum(np.float32(0), np.float32(1) - distance / support)
+    return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)

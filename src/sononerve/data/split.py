@@ -1,0 +1,210 @@
+"""Three grouped parts, fit, tune and test: written once, reused by every command, named in every score."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import InputError
+from ..io.atomic import write_text
+from ..io.images import file_hash
+from .dataset import Dataset, Progress
+from .duplicates import clusters
+
+Part = Literal["fit", "tune", "test"]
+Grouping = Literal["subject", "video", "duplicate cluster", "frame"]
+
+STATEMENTS: dict[Grouping, str] = {
+    "subject": "by subject",
+    "video": "by video and duplicate cluster: videos and duplicates separated, subjects unknown",
+    "duplicate cluster": "by duplicate cluster: duplicates separated, subjects unknown",
+    "frame": "BY FRAME: LEAKS, frames of one subject stand on both sides; not a score of new subjects",
+}
+TRIES = 200
+FEWEST_GROUPS = 3
+AREA_CLASSES = 3
+
+
+class Fold(BaseModel):
+    """The names of the frames of each part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fit: tuple[str, ...]
+    tune: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def part(self, part: Part) -> tuple[str, ...]:
+        """The names of one part."""
+        return {"fit": self.fit, "tune": self.tune, "test": self.test}[part]
+
+
+class Split(BaseModel):
+    """How a data set is divided.
+
+    ``grouping``: what is never torn apart. ``groups``: each frame's group. ``hashes``: each frame's SHA-256, by which
+    `evaluate` knows frames again that a model was trained on. ``folds``: one hold-out, or k for cross-validation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    grouping: Grouping
+    seed: int
+    groups: dict[str, str]
+    hashes: dict[str, str]
+    folds: tuple[Fold, ...] = Field(min_length=1)
+
+    @property
+    def statement(self) -> str:
+        """The grouping in words, for every score."""
+        return STATEMENTS[self.grouping]
+
+    @property
+    def leaks(self) -> bool:
+        """Whether a score made with this split may look better than new subjects will be."""
+        return self.grouping == "frame"
+
+    def fold(self, number: int) -> Fold:
+        """Fold ``number``, from 0; raise `InputError` where there are fewer."""
+        if not 0 <= number < len(self.folds):
+            raise InputError(f"--fold {number}: the split has {len(self.folds)} fold(s), numbered from 0")
+        return self.folds[number]
+
+    def indices(self, dataset: Dataset, fold: int, part: Part) -> list[int]:
+        """Where the part's frames stand in ``dataset``; raise `InputError` where one is not in it."""
+        places = {name: i for i, name in enumerate(dataset.names)}
+        missing = [name for name in self.fold(fold).part(part) if name not in places]
+        if missing:
+            raise InputError(
+                f"{dataset.folder}: lacks {missing[0]}, which the split lists; was the split made for this data?"
+            )
+        return [places[name] for name in self.fold(fold).part(part)]
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole or not at all."""
+        write_text(path, json.dumps(self.model_dump(mode="json"), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Split:
+        """Read what `write` wrote; raise `InputError` for anything else."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            first = str(error).splitlines()[0]
+            raise InputError(f"{path}: not a split ({first}); make one with 'sononerve split'") from error
+
+
+def split(
+    dataset: Dataset,
+    folds: int = 1,
+    test: float = 0.2,
+    tune: float = 0.1,
+    seed: int = 0,
+    leaky_frame_split: bool = False,
+    progress: Progress | None = None,
+) -> Split:
+    """Divide a data set into fit, tune and test without tearing a subject apart, alike in presence and area.
+
+    ``folds`` above 1: cross-validation, every group is in one test part; ``test`` is then 1 / folds. Where subjects are
+    unknown, frames are grouped by video and by near-duplicates. Deterministic in ``seed``. Raises `InputError` for
+    fewer than three groups.
+    """
+    grouping, groups = find_groups(dataset, leaky_frame_split, progress)
+    names = list(dict.fromkeys(groups))
+    if len(names) < max(FEWEST_GROUPS, folds + 1):
+        raise InputError(
+            f"{dataset.folder}: {len(names)} group(s) {STATEMENTS[grouping]}; expected at least "
+            f"{max(FEWEST_GROUPS, folds + 1)}, for fit, tune and test: add subjects"
+        )
+    features = _features(dataset, groups, names)
+    rng = np.random.default_rng(seed)
+    shares = [1 / folds] * folds if folds > 1 else [test, 1 - test]
+    held_out = _divide(features, shares, rng)
+    made = []
+    for number in range(folds):
+        rest = np.flatnonzero(held_out != number)
+        tuned = rest[_divide(features[rest], [tune, 1 - tune], rng) == 0]
+        role = np.where(held_out == number, "test", "fit").astype(object)
+        role[tuned] = "tune"
+        parts = dict(zip(names, role, strict=True))
+        chosen = {
+            p: [n for n, g in zip(dataset.names, groups, strict=True) if parts[g] == p] for p in ("fit", "tune", "test")
+        }
+        made.append(Fold(fit=tuple(chosen["fit"]), tune=tuple(chosen["tune"]), test=tuple(chosen["test"])))
+    return Split(
+        grouping=grouping,
+        seed=seed,
+        groups=dict(zip(dataset.names, groups, strict=True)),
+        hashes={record.name: file_hash(record.image) for record in dataset.records},
+        folds=tuple(made),
+    )
+
+
+def find_groups(
+    dataset: Dataset, leaky_frame_split: bool = False, progress: Progress | None = None
+) -> tuple[Grouping, list[str]]:
+    """Name the group of every frame, and what the groups are; raise `InputError` where only some subjects are known."""
+    records = dataset.records
+    if leaky_frame_split:
+        return "frame", dataset.names
+    without = [record.name for record in records if record.subject is None]
+    if not without:
+        return "subject", [str(record.subject) for record in records]
+    if len(without) < len(records):
+        raise InputError(f"{dataset.folder}: {without[0]} has no subject while others have; name all of them, or none")
+    found = [f"cluster {number}" for number in clusters(dataset, progress)]
+    if all(record.video is not None for record in records):
+        return "video", _merge([str(record.video) for record in records], found)
+    return "duplicate cluster", found
+
+
+def _merge(first: list[str], second: list[str]) -> list[str]:
+    """Join two groupings: frames that share a group in either share one in the result."""
+    joined = list(first)
+    for group in dict.fromkeys(second):
+        touched = {joined[i] for i in range(len(joined)) if second[i] == group}
+        keep = min(touched)
+        joined = [keep if name in touched else name for name in joined]
+    return joined
+
+
+def _features(dataset: Dataset, groups: list[str], names: list[str]) -> NDArray[np.float64]:
+    """What each part should hold its share of, per group: frames, per class, per third of nerve area; groups."""
+    nerve = dataset.areas[:, 0]
+    columns = [np.ones(len(dataset)), *(dataset.areas > 0).T.astype(float)]
+    if dataset.present.any():
+        edges = np.quantile(nerve[dataset.present], np.linspace(0, 1, AREA_CLASSES + 1)[1:-1])
+        third = np.digitize(nerve, edges)
+        columns += [(dataset.present & (third == k)).astype(float) for k in range(AREA_CLASSES)]
+    place = {name: i for i, name in enumerate(names)}
+    totals = np.zeros((len(names), len(columns)))
+    np.add.at(totals, [place[g] for g in groups], np.array(columns).T)
+    return np.asarray(np.c_[totals, np.ones(len(names))], np.float64)
+
+
+def _divide(features: NDArray[np.float64], shares: list[float], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Give each group ``(g, f)`` a part so that every part has about its share of each feature, and none is empty.
+
+    Greedy, largest groups first with random ties, many times; the best of them is kept.
+    """
+    weights = features / np.maximum(features.sum(0), 1)
+    target = np.array(shares)[:, None]
+    best, best_cost = np.zeros(len(features), np.int64), np.inf
+    for _ in range(TRIES):
+        order = np.argsort(-features[:, 0] * rng.uniform(0.5, 1.5, len(features)), kind="stable")
+        held = np.zeros((len(shares), features.shape[1]))
+        part = np.zeros(len(features), np.int64)
+        for group in order:
+            gain = ((held - target) ** 2 - (held + weights[group] - target) ** 2).sum(1)
+            part[group] = int(np.argmax(gain))
+            held[part[group]] += weights[group]
+        cost = float(((held - target) ** 2).sum()) + 1e3 * (len(shares) - len(np.unique(part)))
+        if cost < best_cost:
+            best, best_cost = part, cost
+    return best

@@ -1,0 +1,57 @@
+"""Scores against boxes: what can honestly be said where people drew boxes around nerves and not their outlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import Dataset
+from ..frame import Sample
+
+LOOKED_AT = 50  # frames; boxes show themselves in the first few
+
+
+@dataclass(frozen=True)
+class BoxScores:
+    """One frame with boxes.
+
+    ``inside``: share of the predicted pixels that lie in a box, 0 where nothing was predicted. ``touched``: share of
+    the boxes that hold a predicted pixel.
+    """
+
+    inside: float
+    touched: float
+
+
+def score_boxes(sample: Sample, predicted: NDArray[np.bool_]) -> BoxScores | None:
+    """Score a prediction ``(H, W)`` against the sample's boxes; None where the frame has none."""
+    if sample.boxes is None or not len(sample.boxes):
+        return None
+    boxes = [box_mask(box, predicted.shape) for box in sample.boxes]
+    union = np.logical_or.reduce(boxes)
+    found = int(predicted.sum())
+    inside = float((predicted & union).sum() / found) if found else 0.0
+    return BoxScores(inside, float(np.mean([bool((predicted & box).any()) for box in boxes])))
+
+
+def truth_is_boxes(dataset: Dataset) -> bool:
+    """Whether the masks of the data set are nothing but its boxes filled, judged on the first frames that have some."""
+    boxed = [i for i, record in enumerate(dataset.records) if record.boxes][:LOOKED_AT]
+    return bool(boxed) and all(_is_union(dataset[i]) for i in boxed)
+
+
+def _is_union(sample: Sample) -> bool:
+    if sample.labels is None or sample.boxes is None:
+        return False
+    union = np.logical_or.reduce([box_mask(box, sample.frame.shape) for box in sample.boxes])
+    return bool(((sample.labels == 1) == union).mean() > 0.999)
+
+
+def box_mask(box: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """The pixels of a box x, y, width, height on a frame of ``shape``, cut at its borders."""
+    x, y, width, height = (round(float(v)) for v in box)
+    mask = np.zeros(shape, bool)
+    mask[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)] = True
+    return mask

@@ -1,0 +1,79 @@
+"""The scores as a compact table for a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..scores import Scores, Summary
+from ..statistics import Interval
+
+TITLES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "accuracy": "binary accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "surface_dice": "surface Dice",
+    "kaggle": "Kaggle's metric",
+    "hd95": "HD95",
+    "mean_distance": "mean surface distance",
+}
+
+
+def told(interval: Interval | None, unit: str = "") -> str:
+    """A mean with its interval in brackets; a dash where the score is not defined."""
+    if interval is None:
+        return "-"
+    digits = 3 if not unit else 1
+    mean = f"{interval.value:.{digits}f}"
+    if interval.low is None or interval.high is None:
+        return f"{mean}{unit}"
+    return f"{mean}{unit} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+
+
+def rows(summary: Summary, unit: str, boxes: bool) -> list[tuple[str, list[str]]]:
+    """Lines of the table: a title and one text per class. Against boxes, what boxes can tell comes first."""
+    lines: list[tuple[str, list[str]]] = []
+    classes = list(summary.classes.values())
+    if boxes:
+        lines.append(("predicted pixels inside boxes", [told(summary.pixels_inside_boxes)]))
+        lines.append(("boxes touched", [told(summary.boxes_touched)]))
+    against = " against boxes" if boxes else ""
+    for metric, title in TITLES.items():
+        distance = f" {unit}" if metric in ("hd95", "mean_distance") else ""
+        lines.append((title + against, [told(c.scores[metric], distance) for c in classes]))
+        if metric == "dice":
+            lines.append((f"  mean of subjects{against}", [told(c.dice_mean_of_subjects) for c in classes]))
+            lines.append(
+                (f"  median{against}", ["-" if c.median_dice is None else f"{c.median_dice:.3f}" for c in classes])
+            )
+            lines.append(("  frames missed (Dice < 0.1)", [told(c.missed) for c in classes]))
+    empty = "unboxed frames marked" if boxes else "false-positive rate, empty frames"
+    lines.append((empty, [told(c.false_positive_rate) for c in classes]))
+    lines.append(("AUROC of boxed against unboxed" if boxes else "presence AUROC", [told(summary.presence_auroc)]))
+    lines.append(("frames with / without", [f"{c.with_class} / {c.without}" for c in classes]))
+    return lines
+
+
+def table(scores: Scores) -> RenderableType:
+    """The table, with the split and every warning above it."""
+    head = [Text(f"{scores.model} on {scores.data}, {scores.part} part", style="bold")]
+    head.append(Text(f"{scores.overall.frames} frames, {scores.overall.subjects} groups; split {scores.split}"))
+    if scores.left_out:
+        head.append(Text("not scored: " + ", ".join(f"{n} {why}" for why, n in scores.left_out.items())))
+    head += [Text(f"warning: {warning}", style="yellow") for warning in scores.warnings]
+    parts: list[RenderableType] = [*head, _grid(scores.overall, scores, "all frames")]
+    parts += [_grid(summary, scores, f"drawn by: {who}") for who, summary in scores.by_annotator.items()]
+    return Group(*parts)
+
+
+def _grid(summary: Summary, scores: Scores, title: str) -> Table:
+    grid = Table(title=title, title_justify="left", caption="mean [95 % interval over groups]", caption_justify="left")
+    grid.add_column("score")
+    for name in summary.classes:
+        grid.add_column(name, justify="right")
+    for line, texts in rows(summary, scores.unit, scores.truth == "boxes"):
+        grid.add_row(line, *texts)
+    return grid

@@ -1,0 +1,111 @@
+"""Evaluate a bundle on a data set: score every frame that may be scored, at its own size, by the one predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import __version__
+from ..data.dataset import Dataset
+from ..data.split import Part, Split
+from ..errors import InputError
+from ..frame import Sample, Segmentation
+from ..runtime.bundle import SPLIT, Bundle
+from ..runtime.predictor import Predictor
+from .boxes import score_boxes, truth_is_boxes
+from .metrics import score_frame
+from .scope import Scope, choose_scope
+from .scores import FrameResult, Scores, summarise
+
+BOX_WARNING = (
+    "the truth is boxes, not outlines: Dice is against boxes (an ellipse that fills its box scores 0.88); presence is "
+    "boxed against unboxed frames, and an unboxed frame may be one that nobody annotated"
+)
+FEWEST_SUBJECTS = 10
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores, the frames behind them in the order of ``indices`` into ``dataset``, and the predictor that made them."""
+
+    scores: Scores
+    results: tuple[FrameResult, ...]
+    indices: tuple[int, ...]
+    dataset: Dataset
+    predictor: Predictor
+
+
+def evaluate(
+    bundle: Bundle | Path | str,
+    dataset: Dataset,
+    part: Part = "test",
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score ``bundle`` on the frames of ``dataset`` that it was not trained on.
+
+    On the data it was trained on this is the test part of its split; elsewhere every frame. Raises `InputError` where
+    the classes differ or no frame is left.
+
+    >>> evaluate("run", load_dataset("frames")).scores.overall.classes["nerve"].scores["dice"]  # doctest: +SKIP
+    Interval(value=0.71, low=0.66, high=0.76, subjects=12, frames=60, warning=None)
+    """
+    bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+    if bundle.config.classes != dataset.classes:
+        raise InputError(
+            f"{dataset.folder}: its classes are {', '.join(dataset.classes)}, the model's "
+            f"{', '.join(bundle.config.classes)}; name them alike with --classes"
+        )
+    split = Split.model_validate_json(bundle.files[SPLIT]) if SPLIT in bundle.files else None
+    scope = choose_scope(dataset, split, bundle.config.fold, part)
+    predictor = Predictor(bundle, threads)
+    in_mm = all(dataset.records[i].spacing_mm is not None for i in scope.indices)
+    results = []
+    for number, (i, group) in enumerate(zip(scope.indices, scope.groups, strict=True), start=1):
+        sample = dataset[i]
+        results.append(_score(sample, predictor.predict(sample.frame), dataset.records[i].name, group, in_mm))
+        if progress is not None:
+            progress(number, len(scope.indices))
+    scores = _scores(bundle, dataset, scope, part, results, in_mm)
+    return Evaluation(scores, tuple(results), scope.indices, dataset, predictor)
+
+
+def _score(sample: Sample, answer: Segmentation, name: str, group: str, in_mm: bool) -> FrameResult:
+    if sample.labels is None:
+        raise InputError(f"{sample.frame.source}: no mask; expected one to score against")
+    spacing = sample.frame.spacing_mm if in_mm else None
+    scored = {
+        class_name: score_frame(sample.labels == label, answer.labels == label, spacing)
+        for label, class_name in enumerate(answer.classes, start=1)
+    }
+    present = bool((sample.labels == 1).any())
+    boxes = score_boxes(sample, answer.labels == 1)
+    return FrameResult(name, group, sample.annotator, answer.presence, present, scored, boxes)
+
+
+def _scores(
+    bundle: Bundle, dataset: Dataset, scope: Scope, part: Part, results: list[FrameResult], in_mm: bool
+) -> Scores:
+    boxed = truth_is_boxes(dataset)
+    overall = summarise(results, dataset.classes)
+    warnings = list(scope.warnings)
+    if overall.subjects < FEWEST_SUBJECTS:
+        warnings.append(f"only {overall.subjects} subjects or clusters: the intervals are themselves uncertain")
+    if boxed:
+        warnings.append(BOX_WARNING)
+    annotators = sorted({r.annotator for r in results if r.annotator is not None})
+    by_annotator = {who: summarise([r for r in results if r.annotator == who], dataset.classes) for who in annotators}
+    return Scores(
+        sononerve=__version__,
+        model=bundle.source.name if bundle.source.name != "bundle" else bundle.source.parent.name,
+        data=dataset.folder.resolve().name,
+        part=part,
+        split=scope.statement,
+        warnings=tuple(warnings),
+        left_out=scope.left_out,
+        truth="boxes" if boxed else "masks",
+        unit="mm" if in_mm else "px",
+        overall=overall,
+        by_annotator=by_annotator,
+    )

@@ -1,0 +1,136 @@
+"""From scored frames to what is told: means with intervals by class, by subject, by annotator."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .boxes import BoxScores
+from .metrics import FrameScores
+from .statistics import Interval, bootstrap_auroc, bootstrap_interval, subject_means
+
+SHARES = ("dice", "iou", "accuracy", "precision", "recall", "surface_dice", "kaggle")
+DISTANCES = ("hd95", "mean_distance")
+MISSED_BELOW = 0.1
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """One scored frame: ``presence`` is the predicted probability of a nerve, ``present`` the truth."""
+
+    name: str
+    group: str
+    annotator: str | None
+    presence: float
+    present: bool
+    classes: dict[str, FrameScores]
+    boxes: BoxScores | None
+
+    @property
+    def dice(self) -> float | None:
+        """Mean Dice of the classes that the frame holds."""
+        known = [scores.dice for scores in self.classes.values() if scores.dice is not None]
+        return sum(known) / len(known) if known else None
+
+
+@dataclass(frozen=True)
+class ClassSummary:
+    """Means of one class with 95 % intervals; ``missed`` is the share of its frames with Dice below 0.1.
+
+    ``scores``: by metric, over the frames where it is defined, of which ``with_class`` hold the class and ``without``
+    do not; None where no frame defines it. ``median_dice`` over the frames with the class.
+    """
+
+    with_class: int
+    without: int
+    scores: dict[str, Interval | None]
+    median_dice: float | None
+    missed: Interval | None
+    false_positive_rate: Interval | None
+    dice_by_subject: dict[str, float]
+    dice_mean_of_subjects: Interval | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A set of frames: its classes, presence, and scores against boxes where the truth is boxes."""
+
+    frames: int
+    subjects: int
+    classes: dict[str, ClassSummary]
+    presence_auroc: Interval | None
+    pixels_inside_boxes: Interval | None = None
+    boxes_touched: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Everything an evaluation tells; the same JSON feeds table, page and bundle.
+
+    ``truth``: "masks", or "boxes" where the masks are filled boxes: then Dice is against boxes, which are no outlines,
+    and presence is boxed against unboxed. ``unit`` is that of the distances.
+    """
+
+    sononerve: str
+    model: str
+    data: str
+    part: str
+    split: str
+    warnings: tuple[str, ...]
+    left_out: dict[str, int]
+    truth: str
+    unit: str
+    overall: Summary
+    by_annotator: dict[str, Summary]
+
+    def to_json(self) -> str:
+        """As JSON, intervals as objects."""
+        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+
+def summarise(results: Sequence[FrameResult], classes: Sequence[str]) -> Summary:
+    """Summarise scored frames; groups are what the bootstrap resamples."""
+    groups = [r.group for r in results]
+    auroc = None
+    if len({r.present for r in results}) == 2:
+        auroc = bootstrap_auroc([r.presence for r in results], [r.present for r in results], groups)
+    boxed = [r for r in results if r.boxes is not None]
+    return Summary(
+        frames=len(results),
+        subjects=len(set(groups)),
+        classes={name: _summarise_class([(r.group, r.classes[name]) for r in results]) for name in classes},
+        presence_auroc=auroc,
+        pixels_inside_boxes=_mean([(r.group, r.boxes.inside) for r in boxed if r.boxes]),
+        boxes_touched=_mean([(r.group, r.boxes.touched) for r in boxed if r.boxes]),
+    )
+
+
+def _summarise_class(scored: Sequence[tuple[str, FrameScores]]) -> ClassSummary:
+    dice = [(group, s.dice) for group, s in scored if s.dice is not None]
+    scores: dict[str, Interval | None] = {}
+    for metric in (*SHARES, *DISTANCES):
+        values = [(group, getattr(s, metric)) for group, s in scored]
+        scores[metric] = _mean([(group, value) for group, value in values if value is not None])
+    wrong = [(group, float(s.false_positive)) for group, s in scored if s.false_positive is not None]
+    ranked = [value for _, value in dice]
+    by_subject = subject_means([v for _, v in dice], [g for g, _ in dice]) if dice else {}
+    return ClassSummary(
+        with_class=len(dice),
+        without=len(scored) - len(dice),
+        scores=scores,
+        median_dice=statistics.median(ranked) if ranked else None,
+        missed=_mean([(group, float(value < MISSED_BELOW)) for group, value in dice]),
+        false_positive_rate=_mean(wrong),
+        dice_by_subject=by_subject,
+        dice_mean_of_subjects=_mean(dice, by_subject=True),
+    )
+
+
+def _mean(values: Sequence[tuple[str, float]], by_subject: bool = False) -> Interval | None:
+    if not values:
+        return None
+    scored, groups = [v for _, v in values], [g for g, _ in values]
+    return bootstrap_interval(scored, groups, by="subject" if by_subject else "frame")

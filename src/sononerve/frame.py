@@ -1,0 +1,117 @@
+"""The nouns every part of sononerve speaks of: Frame, Sample, Segmentation, Measurement. NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Spacing = tuple[float, float]
+"""Millimetres per pixel as (row, column)."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One B-mode image.
+
+    ``pixels``: uint8 ``(H, W)``, grayscale. ``spacing_mm``: mm per pixel (row, column), None where unknown.
+    ``time_s``: seconds since the start of its video, None for a still. ``source``: where it came from, for messages.
+    """
+
+    pixels: NDArray[np.uint8]
+    spacing_mm: Spacing | None = None
+    time_s: float | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 2 or self.pixels.dtype != np.uint8:
+            found = f"{self.pixels.dtype} {self.pixels.shape}"
+            raise ValueError(f"{self.source or 'frame'}: pixels are {found}; expected uint8 (H, W)")
+        if self.spacing_mm is not None and not all(np.isfinite(v) and v > 0 for v in self.spacing_mm):
+            raise ValueError(
+                f"{self.source or 'frame'}: spacing is {self.spacing_mm}; expected two positive numbers in mm"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A frame with what is known about it.
+
+    ``labels``: label map uint8 ``(H, W)``, 0 is background; None where nobody drew one. ``boxes``: native boxes
+    ``(n, 4)`` as x, y, width, height in pixels; None where the data set has none. ``subject``: the person; frames of
+    one subject never stand on two sides of a split. ``video`` and ``index``: the clip and the place in it.
+    ``annotator``: who drew the mask.
+    """
+
+    frame: Frame
+    labels: NDArray[np.uint8] | None = None
+    subject: str | None = None
+    video: str | None = None
+    index: int | None = None
+    boxes: NDArray[np.float32] | None = None
+    annotator: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and self.labels.shape != self.frame.shape:
+            raise ValueError(
+                f"{self.frame.source}: the mask is {self.labels.shape}, the frame {self.frame.shape} (rows, columns); "
+                "expected the same size"
+            )
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured on one class of one segmentation.
+
+    ``area_px`` in pixels, ``area_mm2`` only where the spacing is known; ``centroid`` (x, y) in pixels;
+    ``box`` x, y, width, height in pixels: the hull of all pixels of the class. The last two are None for an empty
+    class.
+    """
+
+    name: str
+    area_px: int
+    area_mm2: float | None
+    centroid: tuple[float, float] | None
+    box: tuple[int, int, int, int] | None
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The answer for one frame.
+
+    ``labels``: uint8 ``(H, W)``. ``probabilities``: float32 ``(C, H, W)``, background left out. ``classes``: the C
+    names. ``presence``: probability 0..1 that a nerve is in the frame. ``frame``: the frame it belongs to.
+    """
+
+    frame: Frame
+    labels: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+    classes: tuple[str, ...]
+    presence: float
+    measurements: tuple[Measurement, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        measured = (measure(self.labels == i, name, self.frame.spacing_mm) for i, name in enumerate(self.classes, 1))
+        object.__setattr__(self, "measurements", tuple(measured))
+
+
+def measure(mask: NDArray[np.bool_], name: str, spacing_mm: Spacing | None = None) -> Measurement:
+    """Measure area, centroid and box of a mask ``(H, W)``.
+
+    >>> measure(np.ones((2, 3), bool), "nerve", (0.5, 0.5)).area_mm2
+    1.5
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    area = int(np.count_nonzero(mask))
+    area_mm2 = None if spacing_mm is None else area * spacing_mm[0] * spacing_mm[1]
+    if area == 0:
+        return Measurement(name, 0, area_mm2, None, None)
+    y, x = np.nonzero(mask)
+    box = (int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1))
+    return Measurement(name, area, area_mm2, (float(x.mean()), float(y.mean())), box)

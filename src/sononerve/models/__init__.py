@@ -1,0 +1,58 @@
+"""Architectures by name. A new one is one folder here and one line in ``MODELS``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ValidationError
+
+from ..errors import InputError
+from .output import Output, SegmentationModel, probabilities
+from .unet import UNet, UNetConfig
+
+__all__ = ["MODELS", "Architecture", "Output", "SegmentationModel", "build", "check_settings", "probabilities"]
+
+Setting = bool | int | float | str
+"""A value in a network's settings."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network's class, called with its settings and the number of classes, and the class of its settings."""
+
+    network: type[SegmentationModel]
+    settings: type[BaseModel]
+    preset: BaseModel
+    sentence: str
+
+
+MODELS: dict[str, Architecture] = {
+    "unet": Architecture(UNet, UNetConfig, UNetConfig(), "U-Net; the default"),
+    "unet-notebook": Architecture(
+        UNet, UNetConfig, UNetConfig.notebook(), "U-Net with the settings of the published notebook, as a reference"
+    ),
+}
+
+
+def check_settings(name: str, settings: Mapping[str, Setting]) -> BaseModel:
+    """The network's settings, its preset changed by ``settings``; raise `InputError` for an unknown name or value."""
+    if name not in MODELS:
+        raise InputError(f"--model {name}: unknown; expected one of {', '.join(MODELS)}")
+    architecture = MODELS[name]
+    try:
+        return architecture.settings.model_validate(architecture.preset.model_dump() | dict(settings))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(architecture.settings.model_fields)
+        raise InputError(f"--set {field}: {first['msg']}; {name} knows {known}") from error
+
+
+def build(name: str, settings: Mapping[str, Setting], classes: int) -> SegmentationModel:
+    """Build the network ``name`` for ``classes`` classes without the background, freshly initialised.
+
+    >>> build("unet", {"width": 8}, classes=1).divisor
+    16
+    """
+    return MODELS[name].network(check_settings(name, settings), classes)

@@ -1,0 +1,50 @@
+"""What every model returns, and what every model is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@dataclass
+class Output:
+    """The answer of a model for a batch of N frames; C counts the classes without the background.
+
+    ``logits`` ``(N, C, H, W)``: softmax over (0, logits), with C = 1 the sigmoid. ``presence`` ``(N,)``: logits of a
+    nerve being in the frame. ``box`` ``(N, 4)``: cxcywh in 0..1. ``deeper``: logits of coarser decoder levels, finest
+    first, each ``(N, C, H/2^k, W/2^k)``, for deep supervision; only in training.
+    """
+
+    logits: Float[Tensor, "n c h w"]
+    presence: Float[Tensor, " n"] | None = None
+    box: Float[Tensor, "n 4"] | None = None
+    deeper: tuple[Float[Tensor, "n c _h _w"], ...] = ()
+
+    def probabilities(self) -> Float[Tensor, "n c h w"]:
+        """Probability of each class, background left out, ``(N, C, H, W)`` in 0..1."""
+        return probabilities(self.logits)
+
+
+def probabilities(logits: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Softmax over (0, logits): the background's logit is 0 by definition."""
+    return torch.softmax(with_background(logits), dim=1)[:, 1:]
+
+
+def with_background(logits: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c+1 h w"]:
+    """Put the background's zero logit in front: what a cross-entropy over C + 1 labels takes."""
+    return torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
+
+
+class SegmentationModel(nn.Module):
+    """Base of all architectures: a normalised batch ``(N, 1, H, W)`` in, an `Output` out.
+
+    ``divisor``: H and W must be multiples of it.
+    """
+
+    divisor: int = 1
+
+    def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
+        raise NotImplementedError

@@ -1,0 +1,5 @@
+"""U-Net: an encoder, a decoder, and skips between their levels."""
+
+from .model import UNet, UNetConfig
+
+__all__ = ["UNet", "UNetConfig"]

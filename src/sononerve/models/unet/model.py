@@ -1,0 +1,117 @@
+"""U-Net after Ronneberger, Fischer and Brox, 2015 (arXiv:1505.04597), with padding and normalisation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from ..output import Output, SegmentationModel
+
+
+class UNetConfig(BaseModel):
+    """Settings of a `UNet`.
+
+    ``width``: channels of the first level, doubled per level up to ``widest``. ``depth``: number of levels.
+    ``upsample``: a learned transposed convolution of 2 x 2 or 3 x 3, or bilinear. ``deep_supervision``: so many coarser
+    decoder levels also predict, for the loss in training. ``dropout``: on whole channels, after each downward level and
+    before each upward one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int = Field(default=32, ge=1, le=512)
+    widest: int = Field(default=512, ge=1)
+    depth: int = Field(default=5, ge=2, le=8)
+    norm: Literal["batch", "instance", "group", "none"] = "batch"
+    activation: Literal["relu", "leaky_relu", "silu"] = "relu"
+    upsample: Literal["transpose2", "transpose3", "bilinear"] = "transpose2"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    convolution_bias: bool = False
+    deep_supervision: int = Field(default=0, ge=0)
+
+    @classmethod
+    def notebook(cls) -> UNetConfig:
+        """The settings of the published notebook for this task: 2.16 million parameters."""
+        return cls(width=16, depth=5, dropout=0.05, upsample="transpose3", convolution_bias=True)
+
+    def widths(self) -> list[int]:
+        """Channels of each level, finest first."""
+        return [min(self.width * 2**level, self.widest) for level in range(self.depth)]
+
+
+class UNet(SegmentationModel):
+    """Encoder and decoder of ``depth`` levels, two 3 x 3 convolutions each, joined by skips.
+
+    >>> UNet(UNetConfig(width=8, depth=3), classes=2)(torch.zeros(1, 1, 64, 96)).logits.shape
+    torch.Size([1, 2, 64, 96])
+    """
+
+    def __init__(self, config: UNetConfig, classes: int) -> None:
+        super().__init__()
+        widths = config.widths()
+        self.divisor = 2 ** (config.depth - 1)
+        inputs = [1, *widths[:-1]]
+        self.encoder = nn.ModuleList(_Level(a, b, config) for a, b in zip(inputs, widths, strict=True))
+        rising = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
+        self.rise = nn.ModuleList(_upsample(coarse, fine, config) for coarse, fine in rising)
+        self.decoder = nn.ModuleList(_Level(2 * fine, fine, config) for _, fine in rising)
+        self.head = nn.Conv2d(widths[0], classes, 1)
+        deeper = widths[1 : 1 + min(config.deep_supervision, config.depth - 2)]
+        self.deeper_heads = nn.ModuleList(nn.Conv2d(width, classes, 1) for width in deeper)
+        self.pool = nn.MaxPool2d(2)
+        self.dropout = nn.Dropout2d(config.dropout)
+
+    def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
+        """``(N, 1, H, W)`` to an `Output`; H and W are multiples of ``divisor``."""
+        skips: list[Tensor] = []
+        features = frames
+        for level in self.encoder:
+            if skips:
+                features = self.dropout(self.pool(features))
+            features = level(features)
+            skips.append(features)
+        levels: list[Tensor] = []
+        for rise, level, skip in zip(self.rise, self.decoder, skips[-2::-1], strict=True):
+            features = level(self.dropout(torch.cat([rise(features), skip], dim=1)))
+            levels.append(features)
+        deeper: tuple[Tensor, ...] = ()
+        if self.training:
+            deeper = tuple(head(f) for head, f in zip(self.deeper_heads, levels[-2::-1], strict=False))
+        return Output(logits=self.head(features), deeper=deeper)
+
+
+class _Level(nn.Sequential):
+    def __init__(self, inputs: int, outputs: int, config: UNetConfig) -> None:
+        layers: list[nn.Module] = []
+        for channels in (inputs, outputs):
+            layers.append(nn.Conv2d(channels, outputs, 3, padding=1, bias=config.convolution_bias))
+            layers += [_norm(outputs, config), _activation(config)]
+        super().__init__(*layers)
+
+
+def _norm(channels: int, config: UNetConfig) -> nn.Module:
+    if config.norm == "batch":
+        return nn.BatchNorm2d(channels)
+    if config.norm == "instance":
+        return nn.InstanceNorm2d(channels, affine=True)
+    if config.norm == "group":
+        return nn.GroupNorm(min(8, channels), channels)
+    return nn.Identity()
+
+
+def _activation(config: UNetConfig) -> nn.Module:
+    if config.activation == "silu":
+        return nn.SiLU(inplace=True)
+    return nn.LeakyReLU(0.01, inplace=True) if config.activation == "leaky_relu" else nn.ReLU(inplace=True)
+
+
+def _upsample(coarse: int, fine: int, config: UNetConfig) -> nn.Module:
+    if config.upsample == "transpose2":
+        return nn.ConvTranspose2d(coarse, fine, 2, stride=2)
+    if config.upsample == "transpose3":
+        return nn.ConvTranspose2d(coarse, fine, 3, stride=2, padding=1, output_padding=1)
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(coarse, fine, 1))

@@ -1,0 +1,189 @@
+"""The bundle: a model on disk, as a folder or as one zip, checked against its manifest when it is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import InputError
+from ..io.atomic import write_bytes
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+GRAPH, WEIGHTS, CONFIG, SCORES, CARD, SPLIT = (
+    "model.onnx",
+    "weights.safetensors",
+    "config.yaml",
+    "scores.json",
+    "card.md",
+    "split.json",
+)
+NEEDED = (GRAPH, WEIGHTS, CONFIG, SCORES, CARD)
+MAX_FILE = 2_000_000_000
+
+
+class FileEntry(BaseModel):
+    """Size and SHA-256 of one file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    bytes: int = Field(ge=0, le=MAX_FILE)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class Manifest(BaseModel):
+    """``manifest.json``: the bundle's format and what each of its files must be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: Literal[1]
+    files: dict[str, FileEntry]
+
+
+class RuntimeConfig(BaseModel):
+    """What running a bundle needs of its ``config.yaml``; the rest there is for training it again."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    classes: tuple[str, ...] = Field(min_length=1)
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    fold: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle: every file has been checked. ``source``: where it is, for messages."""
+
+    source: Path
+    files: Mapping[str, bytes]
+    config: RuntimeConfig
+
+    @classmethod
+    def open(cls, path: Path | str) -> Bundle:
+        """Open a bundle's folder, its zip, or a run's folder; raise `InputError` where one is missing or changed."""
+        path = Path(path)
+        inner = path / "bundle"
+        if (inner / MANIFEST).is_file():
+            path = inner
+        if path.is_dir():
+            files = _from_folder(path)
+        elif path.is_file():
+            files = _from_zip(path)
+        else:
+            raise InputError(f"{path}: no such bundle; expected a run's folder, a bundle's folder or its zip")
+        return cls(path, files, _config(path, files[CONFIG]))
+
+
+def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a bundle's files and their manifest to ``folder``, replacing the bundle there: whole or not at all."""
+    missing = set(NEEDED) - set(files)
+    if missing:
+        raise ValueError(f"a bundle needs {', '.join(sorted(missing))}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for name, content in files.items():
+            write_bytes(building / name, content)
+        write_bytes(building / MANIFEST, _manifest(files))
+        building.chmod(0o755)
+        if folder.exists():
+            old = building.with_name(f"{building.name}.old")
+            folder.rename(old)
+            building.rename(folder)
+            shutil.rmtree(old)
+        else:
+            building.rename(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def zip_bundle(bundle: Bundle, path: Path) -> None:
+    """Write the bundle as one zip file, whole or not at all."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in bundle.files.items():
+            archive.writestr(name, content)
+        archive.writestr(MANIFEST, _manifest(bundle.files))
+    write_bytes(path, buffer.getvalue())
+
+
+def _manifest(files: Mapping[str, bytes]) -> bytes:
+    entries = {n: FileEntry(bytes=len(c), sha256=hashlib.sha256(c).hexdigest()) for n, c in files.items()}
+    return (Manifest(format=FORMAT, files=entries).model_dump_json(indent=1) + "\n").encode()
+
+
+def _from_folder(folder: Path) -> dict[str, bytes]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError(f"{folder}: holds no {MANIFEST}; expected a bundle, or a run whose training has ended")
+    manifest = _read_manifest(path, path.read_bytes())
+    files = {}
+    for name in manifest.files:
+        file = folder / name
+        if file.is_symlink() or not file.is_file() or file.stat().st_size != manifest.files[name].bytes:
+            raise InputError(f"{file}: missing or of another size than {MANIFEST} says; copy the bundle again")
+        files[name] = file.read_bytes()
+    _check(folder, manifest, files)
+    return files
+
+
+def _from_zip(path: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {info.filename: info.file_size for info in archive.infolist()}
+            if MANIFEST not in sizes or sizes[MANIFEST] > MAX_FILE:
+                raise InputError(f"{path}: a zip without {MANIFEST}; expected a bundle")
+            manifest = _read_manifest(path, archive.read(MANIFEST))
+            for name, entry in manifest.files.items():
+                if sizes.get(name) != entry.bytes:
+                    raise InputError(
+                        f"{path}: {name} is missing or of another size than {MANIFEST} says; copy it again"
+                    )
+            files = {name: archive.read(name) for name in manifest.files}
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+        raise InputError(f"{path}: not a bundle ({error}); expected a folder or zip with {MANIFEST}") from error
+    _check(path, manifest, files)
+    return files
+
+
+def _read_manifest(path: Path, content: bytes) -> Manifest:
+    try:
+        found = json.loads(content)
+        version = found.get("format") if isinstance(found, dict) else None
+        if version != FORMAT:
+            raise InputError(
+                f"{path}: bundle format {version!r}; this sononerve reads format {FORMAT}: update it, or export anew"
+            )
+        manifest = Manifest.model_validate(found)
+    except (ValidationError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not a bundle's manifest ({str(error).splitlines()[0]})") from error
+    for name in manifest.files:
+        if "/" in name or "\\" in name or name.startswith("."):
+            raise InputError(f"{path}: lists {name!r}; expected plain file names")
+    missing = set(NEEDED) - set(manifest.files)
+    if missing:
+        raise InputError(f"{path}: lists no {min(missing)}; the bundle is not whole: export it again")
+    return manifest
+
+
+def _check(source: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    for name, entry in manifest.files.items():
+        if hashlib.sha256(files[name]).hexdigest() != entry.sha256:
+            raise InputError(
+                f"{source}: {name} was changed since it was written (SHA-256 differs); copy the bundle again"
+            )
+
+
+def _config(source: Path, content: bytes) -> RuntimeConfig:
+    try:
+        return RuntimeConfig.model_validate(yaml.safe_load(content))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise InputError(f"{source}: {CONFIG} is not what it should be ({str(error).splitlines()[0]})") from error

@@ -1,0 +1,148 @@
+"""What happens around training steps: a saved state and a row in the log per round, and a live line for who waits."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from pathlib import Path
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
+from rich.progress import Progress
+from torch import Tensor
+
+from ..io.atomic import write_text
+from ..progress import console, live
+from .task import Supervised
+
+LAST, BEST, LOG = "last.safetensors", "best.safetensors", "log.csv"
+
+
+class Averaging(WeightAveraging):
+    """Exponential average of weights and buffers (BatchNorm's too), with which the tune part is looked at.
+
+    The decay starts low and rises to ``decay``, so that a short training forgets its random start.
+    """
+
+    def __init__(self, decay: float) -> None:
+        def average(old: Tensor, new: Tensor, seen: Tensor | int) -> Tensor:
+            kept = min(decay, (1 + int(seen)) / (10 + int(seen)))
+            return old * kept + new * (1 - kept)
+
+        super().__init__(use_buffers=True, avg_fn=average)
+
+
+class SaveState(Callback):
+    """Saves the resume state after every round, and with ``keep_best`` the one with the best tune Dice beside it."""
+
+    def __init__(self, folder: Path, keep_best: bool) -> None:
+        self.folder, self.keep_best, self.best = folder, keep_best, -1.0
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save, atomically."""
+        score = float(trainer.callback_metrics["tune_dice"])
+        better = score > self.best
+        self.best = max(self.best, score)
+        if self.keep_best and better:
+            trainer.save_checkpoint(self.folder / BEST)
+        trainer.save_checkpoint(self.folder / LAST)
+
+    def state_dict(self) -> dict[str, float]:
+        """The best score so far."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Go on from the best score so far."""
+        self.best = state_dict["best"]
+
+
+class RunLog(Callback):
+    """``log.csv``: a row per round with step, seconds, loss (mean of the round), rate and tune Dice per class."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._losses: list[float] = []
+        self._rows: list[dict[str, str]] = []
+        self._started = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the rows of the rounds that a resumed training has behind it."""
+        rows = list(csv.DictReader(io.StringIO(self.path.read_text()))) if self.path.is_file() else []
+        self._rows = [row for row in rows if int(row["round"]) <= trainer.current_epoch]
+        self._started = time.monotonic() - (float(self._rows[-1]["seconds"]) if self._rows else 0.0)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Note the loss."""
+        self._losses.append(float(trainer.callback_metrics["loss"]))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the round's row, the whole file atomically."""
+        if not isinstance(pl_module, Supervised) or not trainer.is_global_zero:
+            return
+        row = {
+            "round": str(trainer.current_epoch + 1),
+            "step": str(trainer.global_step),
+            "seconds": f"{time.monotonic() - self._started:.1f}",
+            "loss": f"{sum(self._losses) / max(1, len(self._losses)):.4f}",
+            "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.3g}",
+        }
+        row |= {f"tune_dice_{name}": f"{score:.4f}" for name, score in pl_module.scores.items()}
+        self._losses = []
+        self._rows.append(row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(row))
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_text(self.path, text.getvalue())
+
+
+class LiveLine(Callback):
+    """The running loss and tune Dice beside a bar; without a terminal, one line per round."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self._bars: Progress | None = None  # made where it is shown: a bar cannot go to another process
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the bar."""
+        if trainer.is_global_zero:
+            self._bars = live()
+            self._bars.add_task("train", total=self.steps, note="")
+            self._bars.start()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Move the bar."""
+        if self._bars is not None:
+            self._bars.update(
+                self._bars.task_ids[0], completed=trainer.global_step, note=self._note(trainer, pl_module)
+            )
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say a line where nobody sees a bar."""
+        if trainer.is_global_zero and not console.is_terminal:
+            console.print(f"train: step {trainer.global_step} of {self.steps}, {self._note(trainer, pl_module)}")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the bar away."""
+        self._stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Take the bar away, so that the message stands alone."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    def _note(self, trainer: Trainer, pl_module: LightningModule) -> str:
+        loss = trainer.callback_metrics.get("loss", torch.tensor(float("nan")))
+        scores = pl_module.scores if isinstance(pl_module, Supervised) else {}
+        dice = "".join(f", tune Dice {name} {score:.3f}" for name, score in scores.items())
+        return f"loss {float(loss):.3f}{dice}"

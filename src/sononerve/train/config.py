@@ -1,0 +1,172 @@
+"""What a training is asked to do: everything needed to repeat it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..data.augment import Augment
+from ..errors import InputError
+from ..io.atomic import write_text
+from ..models import Setting
+
+Precision = Literal["auto", "32", "bf16", "16"]
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Part):
+    """Which frames: the arguments of `sononerve.load_dataset`, and which fold of which split."""
+
+    folder: Path
+    layout: str | None = None
+    classes: tuple[str, ...] | None = None
+    subject_pattern: str | None = None
+    fold: int = Field(default=0, ge=0)
+
+
+class CanvasConfig(_Part):
+    """How large the network sees a frame: ``longest`` is the canvas's longer side in pixels."""
+
+    longest: int = Field(default=256, ge=32, le=2048)
+    normalisation: Literal["frame", "fixed"] = "frame"
+
+
+class OptimiserConfig(_Part):
+    """AdamW with a linear warm-up over the share ``warmup`` of the steps, then a cosine down to nothing.
+
+    ``clip``: largest norm of the gradient. ``ema``: decay per step of the averaged weights, which are the result.
+    """
+
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    clip: float = Field(default=5.0, gt=0)
+    ema: float = Field(default=0.99, ge=0, lt=1)
+
+
+class LossConfig(_Part):
+    """Weights of `sononerve.losses.DiceCrossEntropy`."""
+
+    dice: float = Field(default=1.0, ge=0)
+    cross_entropy: float = Field(default=1.0, ge=0)
+    deeper: float = Field(default=0.5, ge=0, le=1)
+    batch: bool = False
+
+
+class TrainConfig(_Part):
+    """A whole training.
+
+    One of ``budget_s`` (seconds of the whole command), ``epochs`` (passes over the fit part) and ``steps`` says how
+    long; a budget where none is given. ``patience``: stop after so many rounds without a better tune Dice. ``workers``:
+    processes that vary frames, beside the training's own. ``network``: changes to the model's preset.
+    """
+
+    data: DataConfig
+    model: str = "unet"
+    network: dict[str, Setting] = {}
+    canvas: CanvasConfig = CanvasConfig()
+    augment: Augment = Augment()
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    batch: int = Field(default=16, ge=1)
+    budget_s: float | None = Field(default=None, ge=5)
+    epochs: int | None = Field(default=None, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    precision: Precision = "auto"
+    devices: int = Field(default=1, ge=1)
+    workers: int | None = Field(default=None, ge=0)
+    seed: int = Field(default=0, ge=0)
+    deterministic: bool = False
+    tensorboard: bool = False
+
+    def write(self, path: Path) -> None:
+        """Write as YAML, whole or not at all."""
+        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+
+    @classmethod
+    def read(cls, path: Path) -> TrainConfig:
+        """Read a run's ``config.yaml``; raise `InputError` naming a field that is wrong."""
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, yaml.YAMLError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); expected a run's configuration") from error
+        except ValidationError as error:
+            raise InputError(f"{path}: {first_fault(error)}") from error
+
+
+def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapping[str, object]) -> TrainConfig:
+    """``base`` (or the defaults) with what was ``told``, nested by field; None means not told.
+
+    ``settings``: further changes by dotted field, as ``{"network.width": 16}``. Raises `InputError` naming a field.
+    """
+    values: dict[str, object] = {} if base is None else base.model_dump(mode="json")
+    _merge(values, told)
+    for name, value in settings.items():
+        nested: dict[str, object] = {}
+        inner = nested
+        *path, last = name.split(".")
+        for part in path:
+            inner[part] = inner = {}
+        inner[last] = value
+        _merge(values, nested)
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"training settings: {first_fault(error)}") from error
+
+
+def _merge(values: dict[str, object], told: Mapping[str, object]) -> None:
+    for key, value in told.items():
+        if isinstance(value, Mapping):
+            inner = values.setdefault(key, {})
+            if isinstance(inner, dict):
+                _merge(inner, value)
+        elif value is not None:
+            values[key] = value
+
+
+def parse_settings(settings: list[str]) -> dict[str, object]:
+    """Turn ``name=value`` words into values read as YAML.
+
+    >>> parse_settings(["network.width=16", "augment.flip.p=0"])
+    {'network.width': 16, 'augment.flip.p': 0}
+    """
+    found: dict[str, object] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise InputError(f"--set {setting}: expected name=value, as network.width=16")
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {setting}: {value!r} is not a value ({error})") from error
+    return found
+
+
+def first_fault(error: ValidationError) -> str:
+    """One sentence on the first thing that pydantic found wrong."""
+    fault = error.errors()[0]
+    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}, found {fault['input']!r}"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``90s``, ``30m``, ``1.5h`` or a bare number of seconds.
+
+    >>> parse_duration("30m")
+    1800.0
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if found is None:
+        raise InputError(f"--budget {text}: expected a time such as 90s, 30m or 1.5h")
+    return float(found.group(1)) * UNITS[found.group(2) or "s"]

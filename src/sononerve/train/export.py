@@ -1,0 +1,63 @@
+"""From a run to a bundle: what `sononerve.runtime` reads and nothing of PyTorch is needed for."""
+
+from __future__ import annotations
+
+import json
+
+import yaml
+from safetensors.torch import save
+from torch import Tensor
+
+from .. import __version__
+from ..data.split import Split
+from ..models.output import SegmentationModel
+from ..runtime.bundle import CARD, CONFIG, GRAPH, SCORES, SPLIT, WEIGHTS
+from .config import TrainConfig
+from .graph import bundle_graph
+from .plan import Plan
+
+
+def bundle_files(
+    model: SegmentationModel, config: TrainConfig, plan: Plan, split: Split, classes: tuple[str, ...]
+) -> dict[str, bytes]:
+    """The bundle's files for a trained model, not yet scored."""
+    recorded = {
+        "sononerve": __version__,
+        "classes": list(classes),
+        "threshold": 0.5,
+        "fold": config.data.fold,
+        "plan": plan.model_dump(mode="json"),
+        "training": config.model_dump(mode="json"),
+    }
+    weights: dict[str, Tensor] = {name: value.contiguous() for name, value in model.state_dict().items()}
+    return {
+        GRAPH: bundle_graph(model, plan.preprocess, len(classes)),
+        WEIGHTS: save(weights),
+        CONFIG: yaml.safe_dump(recorded, sort_keys=False).encode(),
+        SPLIT: split.model_dump_json().encode(),
+        SCORES: b"{}\n",
+        CARD: card(config, plan, split, classes, None).encode(),
+    }
+
+
+def card(
+    config: TrainConfig, plan: Plan, split: Split, classes: tuple[str, ...], scores: dict[str, object] | None
+) -> str:
+    """The model's card in Markdown: what it is, what it saw, how it scored, what it is not."""
+    fold = split.fold(config.data.fold)
+    told = json.dumps(scores, indent=1) if scores else "not yet evaluated"
+    return f"""# {config.model}: {", ".join(classes)}
+
+Not a medical device: for research only.
+
+- network: {config.model}, {plan.parameters:,} parameters, canvas {plan.preprocess.height} x {plan.preprocess.width}
+- trained on: {config.data.folder.name}, {len(fold.fit)} to fit, {len(fold.tune)} to tune, {len(fold.test)} held out
+- split: {split.statement}
+- training: {plan.steps} steps of {plan.batch} frames, {plan.precision} precision, seed {config.seed}
+
+## Held-out scores
+
+```json
+{told}
+```
+"""

@@ -1,0 +1,90 @@
+"""The training loop: Lightning's, with our state on disk and nothing printed but what we say."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning import Callback, LightningDataModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from ..errors import InputError
+from .callbacks import BEST, LAST, LOG, Averaging, LiveLine, RunLog, SaveState
+from .checkpoint import SafetensorsIO
+from .config import TrainConfig
+from .plan import Plan
+from .task import Supervised
+
+PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "16": "16-mixed",
+}
+
+
+def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: Plan, folder: Path) -> Path:
+    """Train as planned, going on from the state in ``folder`` where there is one; return the file with the weights."""
+    last = folder / LAST
+    trainer = _trainer(config, plan, folder)
+    task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+    except RuntimeError as error:
+        if "DataLoader worker" in str(error) and "killed" in str(error):
+            raise InputError(
+                f"a worker that prepares frames was killed, out of memory perhaps ({error}); use --workers 0"
+            ) from error
+        raise
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    best = folder / BEST
+    return best if config.patience is not None and best.is_file() else last
+
+
+def _trainer(config: TrainConfig, plan: Plan, folder: Path) -> Trainer:
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for hushed in (
+        ".*does not have many workers.*",
+        ".*smaller than the logging interval.*",
+        ".*Found .* module.* in eval.*",
+    ):
+        warnings.filterwarnings("ignore", hushed)
+    warnings.filterwarnings("ignore", category=UserWarning, module="lightning")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="lightning")
+    callbacks: list[Callback] = [
+        Averaging(config.optimiser.ema),
+        RunLog(folder / LOG),
+        LiveLine(plan.steps),
+    ]
+    if config.patience is not None:
+        callbacks.append(EarlyStopping("tune_dice", mode="max", patience=config.patience))
+    callbacks.append(SaveState(folder, keep_best=config.patience is not None))
+    return Trainer(
+        accelerator=plan.accelerator,
+        devices=config.devices,
+        strategy="auto" if config.devices == 1 else "ddp_spawn",
+        precision=PRECISION[plan.precision],
+        max_epochs=plan.rounds,
+        gradient_clip_val=config.optimiser.clip,
+        callbacks=callbacks,
+        plugins=[SafetensorsIO()],
+        logger=_tensorboard(folder) if config.tensorboard else False,
+        deterministic=config.deterministic,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=folder,
+    )
+
+
+def _tensorboard(folder: Path) -> TensorBoardLogger:
+    try:
+        return TensorBoardLogger(folder, name="tensorboard", version="")
+    except ModuleNotFoundError as error:
+        raise InputError("--tensorboard: not installed; pip install 'sononerve[tensorboard]'") from error

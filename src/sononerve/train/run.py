@@ -1,0 +1,156 @@
+"""A whole training, told top-down: data, split, plan, model, fit, bundle, evaluation."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from ..data.dataset import Dataset, load_dataset
+from ..data.module import Canvases, FrameModule, PlainFrames, VariedFrames, collate
+from ..data.preprocess import Preprocess
+from ..data.split import Split, split
+from ..errors import InputError
+from ..evaluate.run import Evaluation, evaluate
+from ..io.atomic import write_text
+from ..losses import DiceCrossEntropy
+from ..models import SegmentationModel, build, check_settings
+from ..progress import console, counted
+from ..runtime.bundle import CARD, SCORES, Bundle, write_bundle
+from .checkpoint import load_weights
+from .config import TrainConfig
+from .export import bundle_files, card
+from .fit import fit
+from .memory import keep_memory
+from .plan import Plan, make_plan, plan_canvas
+from .task import Supervised
+
+CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
+EXPORT_S = 15.0
+SCORING_S = 0.25  # per frame of the test part
+
+
+def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, resume: bool = False) -> Evaluation:
+    """Train as ``config`` says into the new folder ``out``, and score the result on the test part.
+
+    With ``resume`` a run that was stopped goes on, to the weights it would have had. ``out/bundle`` is the model.
+    Raises `InputError` for bad data or a folder that is there, `TrainingError` where training cannot go on.
+
+    >>> train(TrainConfig(data=DataConfig(folder="frames"), budget_s=1800), "run")  # doctest: +SKIP
+    """
+    began, out = time.monotonic(), Path(out)
+    keep_memory()
+    check_settings(config.model, config.network)
+    _check_folder(out, config, resume)
+    dataset = open_data(config)
+    division = open_split(dataset, out, split_file, config.data.fold)
+    torch.manual_seed(config.seed)
+    model = build(config.model, config.network, len(dataset.classes))
+    loss = DiceCrossEntropy(**config.loss.model_dump())
+    varied, plain = _feed(config, dataset, division, model.divisor)
+    if (out / PLAN).is_file():
+        plan = Plan.read(out / PLAN)
+    else:
+        batch = collate([varied[0, i % varied.frames] for i in range(config.batch)])
+        reserve_s = EXPORT_S + SCORING_S * len(division.fold(config.data.fold).test) + time.monotonic() - began
+        plan = make_plan(config, varied.preprocess, model, loss, batch, (varied.frames, len(plain)), reserve_s)
+        _write_folder(out, config, division, plan)
+    _announce(config, dataset, division, plan)
+    task = Supervised(model, loss, config.optimiser, plan.steps, config.seed, dataset.classes)
+    data = FrameModule(varied, plain, plan.batch, plan.steps_per_round, plan.workers, config.seed)
+    task.load_state_dict(load_weights(fit(task, data, config, plan, out)))
+    return _finish(task.model, config, dataset, division, plan, out)
+
+
+def open_data(config: TrainConfig) -> Dataset:
+    """The data set that a training is about."""
+    data = config.data
+    with counted("read masks") as progress:
+        return load_dataset(data.folder, data.layout, data.classes, data.subject_pattern, progress)
+
+
+def open_split(dataset: Dataset, out: Path, given: Path | None, fold: int) -> Split:
+    """The run's own split where it has one, else the given one, else a new hold-out; checked against the data."""
+    known = out / SPLIT if (out / SPLIT).is_file() else given
+    if known is not None:
+        division = Split.read(known)
+    else:
+        with counted("find duplicates") as progress:
+            division = split(dataset, progress=progress)
+    for part in ("fit", "tune", "test"):
+        division.indices(dataset, fold, part)
+    return division
+
+
+def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not resume:
+        raise InputError(f"{out}: is there already; use --resume to go on with it, or another --out")
+    if not out.is_dir() or ((out / PLAN).exists() and not (out / CONFIG).exists()):
+        raise InputError(f"{out}: not a run's folder; use another --out")
+    if (out / CONFIG).is_file() and TrainConfig.read(out / CONFIG) != config:
+        raise InputError(
+            f"{out}: was begun with other settings; resume with those in {out / CONFIG}, or use another --out"
+        )
+
+
+def _write_folder(out: Path, config: TrainConfig, division: Split, plan: Plan) -> None:
+    """The plan last: a folder without one was stopped before anything was decided, and starts anew."""
+    out.mkdir(parents=True, exist_ok=True)
+    config.write(out / CONFIG)
+    division.write(out / SPLIT)
+    plan.write(out / PLAN)
+
+
+def _feed(config: TrainConfig, dataset: Dataset, division: Split, divisor: int) -> tuple[VariedFrames, PlainFrames]:
+    """Frames of fit and tune, scaled to the canvas."""
+    fold = config.data.fold
+    fitted, tuned = (dataset.select(division.indices(dataset, fold, part)) for part in ("fit", "tune"))
+    preprocess = plan_canvas(fitted, config.canvas, divisor)
+    with counted("read frames to fit") as progress:
+        fit_canvases = Canvases.of(fitted, preprocess, progress)
+    preprocess = _with_statistics(preprocess, fit_canvases)
+    with counted("read frames to tune") as progress:
+        tune_canvases = Canvases.of(tuned, preprocess, progress)
+    varied = VariedFrames(fit_canvases, preprocess, config.augment, config.seed)
+    return varied, PlainFrames(tune_canvases, preprocess)
+
+
+def _with_statistics(preprocess: Preprocess, canvases: Canvases) -> Preprocess:
+    if preprocess.normalisation == "frame":
+        return preprocess
+    mean, std = float(canvases.frames.mean()), max(1.0, float(canvases.frames.std()))
+    return preprocess.model_copy(update={"mean": mean, "std": std})
+
+
+def _announce(config: TrainConfig, dataset: Dataset, division: Split, plan: Plan) -> None:
+    fold = division.fold(config.data.fold)
+    labels = ", ".join(f"{i} {name}" for i, name in enumerate(dataset.classes, start=1))
+    console.print(f"data: {len(dataset)} frames ({dataset.layout}), labels {labels}")
+    console.print(f"split: {division.statement}; {len(fold.fit)} fit, {len(fold.tune)} tune, {len(fold.test)} test")
+    console.print(
+        f"plan: {config.model}, {plan.parameters / 1e6:.2f} M parameters, {plan.preprocess.height} x "
+        f"{plan.preprocess.width}, {plan.steps} steps of {plan.batch} frames, {plan.step_s:.2f} s each, "
+        f"{plan.precision} precision on {plan.accelerator}"
+    )
+
+
+def _finish(
+    model: SegmentationModel, config: TrainConfig, dataset: Dataset, division: Split, plan: Plan, out: Path
+) -> Evaluation:
+    """Write the bundle, score it as a user would run it, and put the scores into it."""
+    console.print("write the bundle")
+    files = bundle_files(model, config, plan, division, dataset.classes)
+    write_bundle(out / BUNDLE, files)
+    with counted("score the test part") as progress:
+        evaluation = evaluate(Bundle.open(out / BUNDLE), dataset, progress=progress)
+    scores = evaluation.scores.to_json()
+    told = json.loads(scores)
+    files[SCORES] = scores.encode()
+    files[CARD] = card(config, plan, division, dataset.classes, told).encode()
+    write_bundle(out / BUNDLE, files)
+    write_text(out / SCORES, scores)
+    return evaluation

@@ -1,0 +1,116 @@
+"""Supervised training of one network: loss, running score, optimiser, and a stop with the reason on bad numbers."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from ..data.module import Batch
+from ..models.output import Output, SegmentationModel, with_background
+from .config import OptimiserConfig
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says why and what to change."""
+
+
+class Supervised(LightningModule):
+    """Trains ``model`` with ``loss`` for ``steps`` steps.
+
+    ``scores``: after each look at the tune part, the mean Dice of each class over the frames that hold it.
+    """
+
+    def __init__(
+        self,
+        model: SegmentationModel,
+        loss: nn.Module,
+        optimiser: OptimiserConfig,
+        steps: int,
+        seed: int,
+        classes: tuple[str, ...],
+    ) -> None:
+        super().__init__()
+        self.model, self.loss, self.optimiser, self.steps, self.seed, self.classes = (
+            model,
+            loss,
+            optimiser,
+            steps,
+            seed,
+            classes,
+        )
+        self.scores: dict[str, float] = {}
+        self._dice: list[Tensor] = []
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed what is random inside the network by the step, so that a resumed training draws the same."""
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step * 1_009 + self.global_rank)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch; raise `TrainingError` where it is not a number."""
+        output = self.model(batch.frames)
+        loss: Tensor = self.loss(output, batch.labels)
+        if not torch.isfinite(loss):
+            raise TrainingError(self._reason(batch, output, loss))
+        self.log("loss", loss, on_step=True, prog_bar=False)
+        return loss
+
+    def _reason(self, batch: Batch, output: Output, loss: Tensor) -> str:
+        rate = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
+        if not torch.isfinite(batch.frames).all():
+            cause, fix = "a frame holds values that are not numbers", "look at the data with 'sononerve show-augment'"
+        elif not torch.isfinite(output.logits).all():
+            cause, fix = "the network's answer is not finite: the weights grew without bound", "lower --learning-rate"
+        else:
+            cause, fix = (
+                "the network's answer is finite but the loss is not",
+                "use --precision 32 or lower --learning-rate",
+            )
+        return f"step {self.global_step}: the loss is {loss.item()}; {cause} (learning rate {rate:.2g}); {fix}"
+
+    def on_validation_epoch_start(self) -> None:
+        """Start a new look at the tune part."""
+        self._dice = []
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect the Dice of each frame and class of the tune part."""
+        logits = self.model(batch.frames).logits.float()
+        self._dice.append(dice_per_frame(logits, batch.labels))
+
+    def on_validation_epoch_end(self) -> None:
+        """Average over the frames that hold a class."""
+        dice = torch.cat(self._dice)
+        means = [float(column[~column.isnan()].mean()) for column in dice.T]
+        self.scores = dict(zip(self.classes, means, strict=True))
+        known = [value for value in means if not math.isnan(value)]
+        self.log("tune_dice", sum(known) / len(known) if known else 0.0)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW; the rate rises over the warm-up and falls as a cosine, by step."""
+        settings = self.optimiser
+        optimizer = torch.optim.AdamW(self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        warm = max(1, round(settings.warmup * self.steps))
+
+        def factor(step: int) -> float:
+            if step < warm:
+                return (step + 1) / warm
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, self.steps - warm))))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def dice_per_frame(logits: Float[Tensor, "n c h w"], labels: Int[Tensor, "n h w"]) -> Float[Tensor, "n c"]:
+    """Dice of the most likely label per frame and class on the canvas; nan where the frame does not hold the class."""
+    found = with_background(logits).argmax(1)
+    columns = []
+    for label in range(1, logits.shape[1] + 1):
+        truth, predicted = labels == label, found == label
+        overlap = (truth & predicted).sum((1, 2)).float()
+        total = (truth.sum((1, 2)) + predicted.sum((1, 2))).float()
+        columns.append(torch.where(truth.any(2).any(1), 2 * overlap / total, torch.nan))
+    return torch.stack(columns, dim=1)
