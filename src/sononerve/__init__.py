@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "load_dataset": "data.dataset",
     "split": "data.split",
-    "train": "train.run",
     "TrainConfig": "train.config",
-    "evaluate": "evaluate.run",
     "Predictor": "runtime.predictor",
     "Frame": "frame",
     "Measurement": "frame",
@@ -37,6 +35,8 @@ _HOMES = {
     "Segmentation": "frame",
     "InputError": "errors",
 }
+
+_MODULES = {"phantom": ".data.phantom", "train": ".train", "evaluate": ".evaluate"}
 
 __all__ = [
     "Frame",
@@ -56,8 +56,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is asked for, so that segmenting needs neither torch nor its import time."""
-    if name == "phantom":
-        return importlib.import_module(".data.phantom", __name__)
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name], __name__)
     if name in _HOMES:
         return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

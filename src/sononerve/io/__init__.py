@@ -1,0 +1,1 @@
+"""Frames and masks in and out, one file per kind of source and sink."""
