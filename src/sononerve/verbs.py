@@ -1,4 +1,4 @@
-"""Let ``sononerve.train(...)`` and ``sononerve.evaluate(...)`` be called although they are also folders of the house."""
+"""Let ``sononerve.train(...)`` and ``sononerve.evaluate(...)`` be called although they are folders too."""
 
 from __future__ import annotations
 

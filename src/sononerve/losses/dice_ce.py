@@ -12,8 +12,8 @@ from ..models.output import Output, with_background
 class DiceCrossEntropy(nn.Module):
     """``dice`` times soft Dice loss (Milletari 2016, arXiv:1606.04797) plus ``cross_entropy`` times cross-entropy.
 
-    Deep supervision: the k-th coarser level, 1 the finest, counts ``deeper`` to the power k, on labels taken at every
-    2^k-th pixel. ``batch``: the soft Dice is taken over the whole batch per class rather than per frame, which is
+    Deep supervision: the k-th coarser level, 1 the finest, counts ``deeper`` to the power k, on labels thinned to its
+    size. ``batch``: the soft Dice is taken over the whole batch per class rather than per frame, which is
     steadier where frames are empty.
     """
 
@@ -35,7 +35,8 @@ class DiceCrossEntropy(nn.Module):
         """The loss of an output for labels ``(N, H, W)``, 0 background: a scalar."""
         loss = self._level(output.logits, labels)
         for k, logits in enumerate(output.deeper, start=1):
-            loss = loss + self.deeper**k * self._level(logits, labels[:, :: 2**k, :: 2**k])
+            stride = labels.shape[1] // logits.shape[2]
+            loss = loss + self.deeper**k * self._level(logits, labels[:, ::stride, ::stride])
         return loss
 
     def _level(self, logits: Float[Tensor, "n c h w"], labels: Int[Tensor, "n h w"]) -> Float[Tensor, ""]:
