@@ -59,19 +59,21 @@ class SaveState(Callback):
 
 
 class RunLog(Callback):
-    """``log.csv``: a row per round with step, seconds, loss (mean of the round), rate and tune Dice per class."""
+    """``log.csv``: a row per round with step, seconds, mean loss, rate, cores used and tune Dice per class."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._losses: list[float] = []
         self._rows: list[dict[str, str]] = []
         self._started = 0.0
+        self._round = (0.0, 0.0)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the rows of the rounds that a resumed training has behind it."""
         rows = list(csv.DictReader(io.StringIO(self.path.read_text()))) if self.path.is_file() else []
         self._rows = [row for row in rows if int(row["round"]) <= trainer.current_epoch]
         self._started = time.monotonic() - (float(self._rows[-1]["seconds"]) if self._rows else 0.0)
+        self._round = (time.monotonic(), time.process_time())
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
@@ -83,15 +85,17 @@ class RunLog(Callback):
         """Write the round's row, the whole file atomically."""
         if not isinstance(pl_module, Supervised) or not trainer.is_global_zero:
             return
+        wall, cpu = time.monotonic(), time.process_time()
         row = {
             "round": str(trainer.current_epoch + 1),
             "step": str(trainer.global_step),
-            "seconds": f"{time.monotonic() - self._started:.1f}",
+            "seconds": f"{wall - self._started:.2f}",
             "loss": f"{sum(self._losses) / max(1, len(self._losses)):.4f}",
             "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.3g}",
+            "cores": f"{(cpu - self._round[1]) / max(1e-9, wall - self._round[0]):.2f}",
         }
         row |= {f"tune_dice_{name}": f"{score:.4f}" for name, score in pl_module.scores.items()}
-        self._losses = []
+        self._losses, self._round = [], (wall, cpu)
         self._rows.append(row)
         text = io.StringIO()
         writer = csv.DictWriter(text, list(row))

@@ -15,7 +15,7 @@ from ...io.overlay import overlay
 from . import Augment, Drawn
 
 COLUMNS = 5
-TOGETHER = 5
+TOGETHER = 9
 
 
 def augment_picture(sample: Sample, augment: Augment, seed: int, name: str) -> bytes:
