@@ -4,7 +4,8 @@ How a frame becomes grayscale, 8 bit:
 
 - colour (RGB): luma after ITU-R BT.601, ``0.299 R + 0.587 G + 0.114 B``; equal channels stay as they are;
 - transparency (RGBA, LA): composed on black; palette: looked up, then as colour;
-- 16 bit: divided by the range the file uses, the smallest of 8, 12 and 16 bits that holds its brightest pixel;
+- 16 bit, gray or colour: divided by the range the file uses, the smallest of 8, 12 and 16 bits that holds its
+  brightest pixel;
 - 1 bit: 0 and 255. EXIF orientation is ignored, for masks do not carry it.
 """
 
@@ -15,10 +16,11 @@ import io as streams
 import warnings
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from ..errors import InputError
 from ..frame import Frame, Spacing
@@ -31,7 +33,12 @@ MAX_BYTES = 500_000_000
 LARGEST_LABEL = 254  # 255 is how many programs write "yes"
 
 ByteArray = NDArray[np.uint8]
-HALF_BIT = {"I;16", "I;16B", "I;16L", "I"}
+WordArray = NDArray[np.uint16]
+GRAY = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
+WIDE = ("I", "I;16", "I;16B", "I;16L")
+TIFF_COLOURS = ("MINISBLACK", "RGB")
+BITS_PER_SAMPLE = 258  # the tag of TIFF
+PNG_DEPTH_AT = 24  # the byte of PNG's header
 
 
 class _UnidentifiedError(InputError):
@@ -58,26 +65,32 @@ def image_size(path: Path) -> tuple[int, int]:
 def read_labels(path: Path) -> ByteArray:
     """Read the values ``(H, W)`` of a mask as stored: gray values, or a palette's indices; never its colours.
 
-    Raises `InputError` for colours that are not gray, for JPEG (it changes label values) and for values above 255.
+    Gray stored as RGB is taken where the channels are equal; what is fully transparent is 0. Raises `InputError` for
+    colours that are not gray, for JPEG (it changes label values), floating-point numbers and values above 255.
     """
     with _open(path) as image:
         if image.format == "JPEG":
             raise InputError(f"{path}: a mask stored as JPEG has damaged label values; save the masks as PNG or TIFF")
-        if image.mode in ("RGB", "RGBA", "LA"):
-            _load(image, path)
-            values = np.asarray(image)[..., : 3 if image.mode != "LA" else 1]
-            if not (values == values[..., :1]).all():
-                raise InputError(
-                    f"{path}: a mask in colour; expected label values (gray or palette): 0 background, 1 nerve"
-                )
-            return np.ascontiguousarray(values[..., 0])
+        if image.mode == "F":
+            raise InputError(f"{path}: a mask of floating-point numbers; save the label values as 8 bit")
         _load(image, path)
-        values = np.asarray(image)
+        values = np.asarray(image) if image.mode in GRAY else _gray_of_colour(image, path)
     if values.dtype == bool:
         return values.astype(np.uint8)
     if values.max(initial=0) > 255 or values.min(initial=0) < 0:
-        raise InputError(f"{path}: label values up to {values.max()}; expected 0 for background, then 1, 2, ... or 255")
+        outside = values.max() if values.max() > 255 else values.min()
+        raise InputError(f"{path}: label value {outside}; expected 0 for background, then 1, 2, ... or 255")
     return values.astype(np.uint8)
+
+
+def _gray_of_colour(image: Image.Image, path: Path) -> ByteArray | WordArray:
+    """Label values of a mask stored as colour with equal channels, with or without transparency."""
+    values = _decode_deep(image, path) if _is_deep(image, path) else np.asarray(image)
+    alpha = values[..., -1] if image.mode in ("RGBA", "LA") else np.array(1)
+    colour = values[..., : values.shape[-1] - alpha.ndim // 2]
+    if image.mode not in ("RGB", "RGBA", "LA") or not (colour == colour[..., :1]).all():
+        raise InputError(f"{path}: a mask in colour; expected label values (gray or palette): 0 background, 1 nerve")
+    return np.where(alpha == 0, 0, colour[..., 0]).astype(values.dtype)
 
 
 def write_png(path: Path, pixels: ByteArray | NDArray[np.uint16]) -> None:
@@ -100,57 +113,95 @@ def _open(path: Path) -> Image.Image:
         raise InputError(f"{path}: {path.stat().st_size} bytes; expected at most {MAX_BYTES}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # what Pillow thinks of it is said below, in one sentence
             image = Image.open(path, formats=FORMATS)
+            pages = getattr(image, "n_frames", 1)
     except Image.DecompressionBombError as error:
-        raise InputError(f"{path}: {error}; expected at most {MAX_PIXELS} pixels: crop or shrink it") from error
+        raise InputError(f"{path}: too many pixels; expected at most {MAX_PIXELS}: crop or shrink it") from error
     except UnidentifiedImageError as error:
         raise _UnidentifiedError(f"{path}: not an image; expected PNG, JPEG, TIFF or BMP") from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); export it again") from error
+    except Exception as error:  # Pillow raises whatever a damaged file makes it raise
+        raise InputError(f"{path}: cannot be read ({_line(error)}); export it again") from error
     if image.width * image.height > MAX_PIXELS:
         raise InputError(
             f"{path}: {image.width} x {image.height} pixels; expected at most {MAX_PIXELS}: crop or shrink it"
         )
-    if getattr(image, "n_frames", 1) > 1:
-        pages = getattr(image, "n_frames", 1)
+    if pages > 1:
         raise InputError(f"{path}: holds {pages} pages; expected one frame a file: export the pages one by one")
     return image
 
 
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def _load(image: Image.Image, path: Path) -> None:
     try:
-        image.load()
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+    except Exception as error:  # Pillow raises whatever a damaged file makes it raise
         raise InputError(
-            f"{path}: cannot be decoded, the file is damaged or cut off ({error}); export it again"
+            f"{path}: cannot be decoded, the file is damaged or cut off ({_line(error)}); export it again"
         ) from error
 
 
-def _decode(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _decode(path: Path) -> ByteArray | WordArray:
     """Pixels as gray ``(H, W)`` or colour ``(H, W, 3)``, uint8 or uint16."""
     try:
         image = _open(path)
     except _UnidentifiedError:
         if path.suffix.lower() in (".tif", ".tiff"):
-            return _decode_tiff(path)
+            return _opaque(_decode_tiff(path))
         raise
     with image:
         _load(image, path)
-        if image.mode in HALF_BIT:
-            return np.asarray(image).clip(0, 65535).astype(np.uint16)
+        if image.mode in WIDE:
+            return _words(np.asarray(image), path)
         if image.mode in ("1", "L"):
             return np.asarray(image.convert("L"))
+        if image.mode == "F":
+            raise InputError(f"{path}: pixels are floating-point numbers; expected 8 or 16 bit: save it as such")
+        if _is_deep(image, path):
+            return _opaque(_decode_deep(image, path))
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             colour = image.convert("RGBA")
             return np.asarray(Image.alpha_composite(Image.new("RGBA", colour.size, "black"), colour).convert("RGB"))
-        if image.mode == "F":
-            raise InputError(f"{path}: pixels are floating-point numbers; expected 8 or 16 bit: save it as such")
         return np.asarray(image.convert("RGB"))
 
 
-def _decode_tiff(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """16-bit colour TIFF, which Pillow does not know."""
+def _words(pixels: NDArray[np.generic], path: Path) -> WordArray:
+    if pixels.min(initial=0) < 0 or pixels.max(initial=0) > 65535:
+        raise InputError(
+            f"{path}: pixels from {pixels.min()} to {pixels.max()}; expected 8 or 16 bit without sign: save it as such"
+        )
+    return pixels.astype(np.uint16)
+
+
+def _is_deep(image: Image.Image, path: Path) -> bool:
+    """Whether it is colour of 16 bit, of which Pillow keeps the upper 8 alone."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return bool(max(image.tag_v2.get(BITS_PER_SAMPLE, (8,))) == 16)
+    if image.format == "PNG" and image.mode != "P":
+        with path.open("rb") as file:
+            return file.read(PNG_DEPTH_AT + 1)[PNG_DEPTH_AT] == 16
+    return False
+
+
+def _decode_deep(image: Image.Image, path: Path) -> ByteArray | WordArray:
+    """Samples ``(H, W, channels)`` of an image that `_is_deep`."""
+    if image.format == "TIFF":
+        return _decode_tiff(path)
+    try:
+        return np.asarray(imagecodecs.png_decode(path.read_bytes()))
+    except Exception as error:  # and so does libpng
+        raise InputError(
+            f"{path}: cannot be decoded, the file is damaged or cut off ({_line(error)}); export it again"
+        ) from error
+
+
+def _decode_tiff(path: Path) -> ByteArray | WordArray:
+    """Samples ``(H, W)`` or ``(H, W, channels)`` of a TIFF that Pillow does not know, or halves."""
     try:
         with tifffile.TiffFile(path) as tiff:
             page = tiff.pages.first
@@ -158,21 +209,34 @@ def _decode_tiff(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
                 raise InputError(
                     f"{path}: {len(tiff.pages)} pages of {page.shape}; expected one of at most {MAX_PIXELS} pixels"
                 )
-            if page.dtype not in (np.uint8, np.uint16) or page.axes not in ("YX", "YXS"):
+            known = page.photometric.name in TIFF_COLOURS and page.axes in ("YX", "YXS", "SYX")
+            if page.dtype not in (np.uint8, np.uint16) or not known:
                 raise InputError(
-                    f"{path}: {page.dtype} pixels, axes {page.axes}; expected gray or colour of 8 or 16 bit"
+                    f"{path}: {page.dtype} pixels, {page.photometric.name}, axes {page.axes}; expected gray or RGB of "
+                    "8 or 16 bit: save it as such"
                 )
             pixels = page.asarray()
+            return np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
     except InputError:
         raise
     except Exception as error:  # tifffile raises whatever a damaged file makes it raise
         raise InputError(
-            f"{path}: not an image, or a damaged one ({error}); expected PNG, JPEG, TIFF or BMP"
+            f"{path}: not an image, or a damaged one ({_line(error)}); expected PNG, JPEG, TIFF or BMP"
         ) from error
-    return pixels if pixels.ndim == 2 else pixels[..., :3]
 
 
-def _to_gray(pixels: NDArray[np.uint8] | NDArray[np.uint16], path: Path) -> ByteArray:
+def _opaque(pixels: ByteArray | WordArray) -> ByteArray | WordArray:
+    """Compose ``(H, W, channels)`` on black where the last of 2 or 4 channels is opacity; gray becomes ``(H, W)``."""
+    if pixels.ndim == 2:
+        return pixels
+    channels = pixels.shape[-1]
+    if channels in (2, 4):
+        opacity = pixels[..., -1:] / np.iinfo(pixels.dtype).max
+        pixels = np.rint(pixels[..., :-1] * opacity).astype(pixels.dtype)
+    return pixels[..., :3] if channels > 2 else pixels[..., 0]
+
+
+def _to_gray(pixels: ByteArray | WordArray, path: Path) -> ByteArray:
     if min(pixels.shape[:2]) < 1:
         raise InputError(f"{path}: the image has no pixels")
     if pixels.dtype == np.uint16:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import yaml
 from safetensors.torch import save
 from torch import Tensor
 
 from .. import __version__
 from ..data.split import Split
+from ..evaluate.report.table import rows
+from ..evaluate.scores import Scores
 from ..models.output import SegmentationModel
 from ..runtime.bundle import CARD, CONFIG, GRAPH, SCORES, SPLIT, WEIGHTS
 from .config import TrainConfig
@@ -40,24 +40,30 @@ def bundle_files(
     }
 
 
-def card(
-    config: TrainConfig, plan: Plan, split: Split, classes: tuple[str, ...], scores: dict[str, object] | None
-) -> str:
+def card(config: TrainConfig, plan: Plan, split: Split, classes: tuple[str, ...], scores: Scores | None) -> str:
     """The model's card in Markdown: what it is, what it saw, how it scored, what it is not."""
     fold = split.fold(config.data.fold)
-    told = json.dumps(scores, indent=1) if scores else "not yet evaluated"
     return f"""# {config.model}: {", ".join(classes)}
 
 Not a medical device: for research only.
 
 - network: {config.model}, {plan.parameters:,} parameters, canvas {plan.preprocess.height} x {plan.preprocess.width}
-- trained on: {config.data.folder.name}, {len(fold.fit)} to fit, {len(fold.tune)} to tune, {len(fold.test)} held out
+- data: {config.data.folder.name}, {len(fold.fit)} frames to fit, {len(fold.tune)} to tune, {len(fold.test)} held out
 - split: {split.statement}
 - training: {plan.steps} steps of {plan.batch} frames, {plan.precision} precision, seed {config.seed}
+- made by sononerve {__version__}
 
 ## Held-out scores
 
-```json
-{told}
-```
+{_score_table(scores) if scores is not None else "Not yet scored."}
 """
+
+
+def _score_table(scores: Scores) -> str:
+    lines = [f"> {warning}" for warning in scores.warnings]
+    names = list(scores.overall.classes)
+    lines += ["", f"| score, mean [95 % interval] | {' | '.join(names)} |", "|" + "---|" * (len(names) + 1)]
+    for title, texts in rows(scores.overall, scores.unit, scores.truth == "boxes"):
+        cells = [*texts, *[""] * (len(names) - len(texts))]
+        lines.append(f"| {title.strip()} | {' | '.join(cells)} |")
+    return "\n".join(lines)

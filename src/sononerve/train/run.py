@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -76,6 +75,10 @@ def open_split(dataset: Dataset, out: Path, given: Path | None, fold: int) -> Sp
     known = out / SPLIT if (out / SPLIT).is_file() else given
     if known is not None:
         division = Split.read(known)
+        if given is not None and Split.read(given) != division:
+            raise InputError(
+                f"{given}: is not the split that {out} was begun with; leave --split out, or use another --out"
+            )
     else:
         with counted("find duplicates") as progress:
             division = split(dataset, progress=progress)
@@ -148,9 +151,8 @@ def _finish(
     with counted("score the test part") as progress:
         evaluation = evaluate(Bundle.open(out / BUNDLE), dataset, progress=progress)
     scores = evaluation.scores.to_json()
-    told = json.loads(scores)
     files[SCORES] = scores.encode()
-    files[CARD] = card(config, plan, division, dataset.classes, told).encode()
+    files[CARD] = card(config, plan, division, dataset.classes, evaluation.scores).encode()
     write_bundle(out / BUNDLE, files)
     write_text(out / SCORES, scores)
     return evaluation

@@ -1,0 +1,71 @@
+"""The command line: it parses and calls, and turns bad input into one sentence and exit status 2."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import InputError
+from . import data, model
+
+app = typer.Typer(
+    name="sononerve",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="""Nerve segmentation in ultrasound: a folder of frames in, a model that can be trusted out.
+
+    [bold]Your own data in four commands[/bold]
+
+      sononerve split FRAMES --out split.json        who is trained on, who is held out
+
+      sononerve train FRAMES --split split.json --budget 30m --out run
+
+      sononerve evaluate FRAMES --model run --out run/evaluation
+
+      sononerve predict NEW/*.png --model run --out masks
+
+    FRAMES is a folder: Kaggle's SUBJECT_N.tif pairs, images/ beside masks/, or a manifest.csv. Research only: not a
+    medical device.""",
+)
+app.add_typer(data.app)
+app.add_typer(model.app)
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one sentence and status 2."""
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        sys.stderr.write(f"sononerve: {error}\n")
+        raise SystemExit(2) from None
+    except RuntimeError as error:
+        if type(error).__name__ != "TrainingError":  # named, for importing it would import torch
+            raise
+        sys.stderr.write(f"sononerve: {error}\n")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("sononerve: stopped\n")
+        raise SystemExit(130) from None
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "lightning", "monai", "onnx", "safetensors", "jaxtyping"):
+            raise
+        sys.stderr.write(f"sononerve: {error.name} is not installed; training needs: pip install 'sononerve[train]'\n")
+        raise SystemExit(2) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...

@@ -1,0 +1,124 @@
+"""Verbs about data: phantom, split, show-augment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError
+from .options import ClassesOption, Data, JsonOption, LayoutOption, OverwriteOption, SubjectOption, open_data
+
+app = typer.Typer()
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Option("--out", help="New folder for images/, masks/ and manifest.csv.")],
+    subjects: Annotated[int, typer.Option(help="How many people.")] = 6,
+    frames: Annotated[int, typer.Option(help="Frames of each.")] = 12,
+    size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 256,
+    empty: Annotated[float, typer.Option(help="Share of frames without a nerve, 0 to 1.")] = 0.2,
+    vessels: Annotated[bool, typer.Option(help="Label vessels as class 2.")] = True,
+    seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
+) -> None:
+    """Write synthetic frames with exact masks, to try things on; they are no evidence for anything."""
+    from pydantic import ValidationError
+
+    from ..data.phantom import PhantomConfig, write
+    from ..progress import counted
+
+    try:
+        config = PhantomConfig(
+            subjects=subjects, frames=frames, height=size, width=size, empty=empty, vessels=vessels, seed=seed
+        )
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise InputError(f"--{fault['loc'][0]}: {fault['msg']}, found {fault['input']}") from error
+    with counted("draw frames") as progress:
+        try:
+            folder = write(config, out, progress)
+        except FileExistsError as error:
+            raise InputError(str(error)) from error
+    typer.echo(f"{subjects * frames} frames of {subjects} subjects in {folder}")
+
+
+@app.command()
+def split(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="File to write, as split.json.")],
+    folds: Annotated[int, typer.Option(help="1: one hold-out; more: cross-validation.", min=1)] = 1,
+    test: Annotated[
+        float, typer.Option(help="Share held out for the test part (one hold-out).", min=0.01, max=0.9)
+    ] = 0.2,
+    tune: Annotated[
+        float, typer.Option(help="Share of the rest that chooses thresholds and stopping.", min=0.01, max=0.9)
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="Same seed, same split.")] = 0,
+    leaky_frame_split: Annotated[
+        bool, typer.Option("--leaky-frame-split", help="Tear subjects apart. Every score made so is marked as leaking.")
+    ] = False,
+    layout: LayoutOption = None,
+    classes: ClassesOption = None,
+    subject_pattern: SubjectOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Divide a data set into fit, tune and test, no subject on two sides, and write it down."""
+    from ..data.split import split as divide
+    from ..progress import counted
+
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: is there already; use --overwrite to replace it, or another --out")
+    dataset = open_data(data, layout, classes, subject_pattern)
+    with counted("find duplicates") as progress:
+        division = divide(dataset, folds, test, tune, seed, leaky_frame_split, progress)
+    division.write(out)
+    told = [{part: len(fold.part(part)) for part in ("fit", "tune", "test")} for fold in division.folds]
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "split": str(out),
+                    "grouping": division.statement,
+                    "groups": len(set(division.groups.values())),
+                    "folds": told,
+                }
+            )
+        )
+        return
+    typer.echo(f"{len(dataset)} frames in {len(set(division.groups.values()))} groups, {division.statement}")
+    for number, counts in enumerate(told):
+        typer.echo(f"fold {number}: " + ", ".join(f"{count} {part}" for part, count in counts.items()))
+
+
+@app.command("show-augment")
+def show_augment(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="Picture to write.")] = Path("augment.png"),
+    frame: Annotated[int, typer.Option("--frame", help="Which frame of the data set, from 0.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same variations.")] = 0,
+    config_file: Annotated[Path | None, typer.Option("--config", help="A run's config.yaml. [the defaults]")] = None,
+    layout: LayoutOption = None,
+    classes: ClassesOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Draw what each random variation does to a frame and its mask, with the numbers drawn."""
+    from ..data.augment import Augment
+    from ..data.augment.picture import augment_picture
+    from ..io.atomic import write_bytes
+
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: is there already; use --overwrite to replace it, or another --out")
+    augment = Augment()
+    if config_file is not None:
+        from ..train.config import TrainConfig
+
+        augment = TrainConfig.read(config_file).augment
+    dataset = open_data(data, layout, classes, None)
+    if frame >= len(dataset):
+        raise InputError(f"--frame {frame}: the data set has {len(dataset)} frames, numbered from 0")
+    write_bytes(out, augment_picture(dataset[frame], augment, seed, dataset.records[frame].name))
+    typer.echo(str(out))

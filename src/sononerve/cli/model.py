@@ -1,0 +1,216 @@
+"""Verbs about models: train, evaluate, predict, models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import (
+    ClassesOption,
+    Data,
+    JsonOption,
+    LayoutOption,
+    ModelOption,
+    OverwriteOption,
+    PartName,
+    PrecisionName,
+    SubjectOption,
+    ThreadsOption,
+    class_names,
+    open_data,
+    spacing_pair,
+    tell,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="New folder for the run; with --resume the old one.")],
+    model: Annotated[
+        str | None, typer.Option("--model", help="Which network; 'sononerve models' lists them. [unet]")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Time for the whole command: 90s, 30m, 2h. [30m]")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="Passes over the fit part, instead of a budget.")
+    ] = None,
+    early_stopping: Annotated[
+        int | None,
+        typer.Option("--early-stopping", help="Stop after so many rounds (fortieths) without a better tune Dice."),
+    ] = None,
+    split_file: Annotated[
+        Path | None, typer.Option("--split", help="A file of 'sononerve split'. [a new hold-out]")
+    ] = None,
+    fold: Annotated[int | None, typer.Option("--fold", help="Which fold of the split. [0]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    size: Annotated[
+        int | None, typer.Option("--size", help="Longer side of what the network sees, pixels. [256]")
+    ] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Frames per step and device. [16]")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Largest rate of AdamW.")] = None,
+    precision: Annotated[PrecisionName | None, typer.Option("--precision", help="[auto: what is faster here]")] = None,
+    devices: Annotated[int | None, typer.Option("--devices", help="How many GPUs, or CPU processes. [1]")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Processes that prepare frames; 0: none.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of weights, order and augmentation. [0]")] = None,
+    deterministic: Annotated[
+        bool | None, typer.Option("--deterministic", help="The same weights twice, also on a GPU.")
+    ] = None,
+    tensorboard: Annotated[bool | None, typer.Option("--tensorboard", help="Also log for TensorBoard.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Change any other setting: --set network.width=16; repeatable.")
+    ] = None,
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="YAML such as a run's config.yaml; options go before it.")
+    ] = None,
+    layout: LayoutOption = None,
+    classes: ClassesOption = None,
+    subject_pattern: SubjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a network, and score it on held-out subjects.
+
+    The run's folder gets config.yaml (repeats it), plan.json, split.json, log.csv, bundle/ (the model) and scores.json.
+    """
+    from ..train.config import TrainConfig, changed, parse_duration, parse_settings
+    from ..train.run import CONFIG
+    from ..train.run import train as run_training
+
+    told: dict[str, object] = {
+        "data": {
+            "folder": str(data.resolve()),
+            "layout": layout,
+            "classes": class_names(classes),
+            "subject_pattern": subject_pattern,
+            "fold": fold,
+        },
+        "canvas": {"longest": size},
+        "optimiser": {"learning_rate": learning_rate},
+        "model": model,
+        "budget_s": None if budget is None else parse_duration(budget),
+        "epochs": epochs,
+        "patience": early_stopping,
+        "batch": batch,
+        "precision": None if precision is None else precision.value,
+        "devices": devices,
+        "workers": workers,
+        "seed": seed,
+        "deterministic": deterministic,
+        "tensorboard": tensorboard,
+    }
+    base = out / CONFIG if resume and (out / CONFIG).is_file() else config_file
+    config = changed(None if base is None else TrainConfig.read(base), told, parse_settings(setting or []))
+    evaluation = run_training(config, out, split_file, resume)
+    tell(evaluation.scores, as_json)
+    typer.echo(f"model: {out / 'bundle'}", err=as_json)
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    model: ModelOption,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="New folder for scores.json, frames.csv, pictures/ and index.html.")
+    ] = None,
+    part: Annotated[
+        PartName, typer.Option("--part", help="Of the model's split, where DATA is what it was trained on.")
+    ] = PartName.test,
+    layout: LayoutOption = None,
+    classes: ClassesOption = None,
+    subject_pattern: SubjectOption = None,
+    threads: ThreadsOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a model on frames it has not been trained on, with intervals over subjects.
+
+    On the data it was trained on, that is the test part of its split; elsewhere every frame. Nothing is dropped: a miss
+    is Dice 0, and a frame without a nerve counts in the false-positive rate.
+    """
+    from ..evaluate.report.folder import check_free, write_evaluation
+    from ..evaluate.run import evaluate as score
+    from ..progress import counted
+    from ..runtime.bundle import Bundle
+
+    if out is not None:
+        check_free(out, overwrite)
+    bundle = Bundle.open(model)
+    dataset = open_data(data, layout, classes or ",".join(bundle.config.classes), subject_pattern)
+    with counted("score") as progress:
+        evaluation = score(bundle, dataset, part.value, threads, progress)
+    tell(evaluation.scores, as_json)
+    if out is not None:
+        typer.echo(f"page: {write_evaluation(evaluation, out, overwrite)}", err=as_json)
+
+
+@app.command()
+def predict(
+    files: Annotated[list[Path], typer.Argument(help="Images, or folders of images.", metavar="FILES...")],
+    model: ModelOption,
+    out: Annotated[Path, typer.Option("--out", help="Folder for masks, overlays/ and measurements.csv.")],
+    mask_ending: Annotated[str, typer.Option("--mask-ending", help="Put behind the name of each mask, as _mask.")] = "",
+    overlays: Annotated[bool, typer.Option(help="Also draw outlines over the frames.")] = True,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Also write probabilities, 16-bit PNG per class, 65535 is 1.")
+    ] = False,
+    spacing_mm: Annotated[
+        str | None, typer.Option("--spacing-mm", help="Millimetres per pixel, ROW,COL: areas in mm2 as well.")
+    ] = None,
+    threads: ThreadsOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Leave frames alone that are in the table already.")] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Segment frames: masks as PNG of label values, and a table with area, centroid, box and presence.
+
+    A file that cannot be read does not stop the rest; the run then ends with status 1 and a list.
+    """
+    from ..progress import counted
+    from ..runtime.files import Wanted, list_images, predict_files
+    from ..runtime.predictor import Predictor
+
+    images = list_images(files)
+    predictor = Predictor.load(model, threads)
+    with counted("predict") as progress:
+        outcome = predict_files(
+            predictor,
+            images,
+            out,
+            Wanted(mask_ending, overlays, probabilities),
+            resume=resume,
+            overwrite=overwrite,
+            spacing_mm=spacing_pair(spacing_mm),
+            progress=progress,
+        )
+    for message in outcome.failed:
+        typer.echo(f"sononerve: {message}", err=True)
+    counts = {"done": outcome.done, "skipped": outcome.skipped, "failed": len(outcome.failed)}
+    typer.echo(
+        json.dumps(counts | {"out": str(out)})
+        if as_json
+        else f"{outcome.done} predicted, {outcome.skipped} done before, {len(outcome.failed)} failed: {out}"
+    )
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def models(as_json: JsonOption = False) -> None:
+    """List the networks that 'train --model' knows."""
+    from ..models import MODELS, build
+
+    rows = [
+        {"model": name, "parameters": sum(p.numel() for p in build(name, {}, 1).parameters()), "about": known.sentence}
+        for name, known in MODELS.items()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        typer.echo(f"{row['model']:16} {int(str(row['parameters'])) / 1e6:6.2f} M  {row['about']}")

@@ -1,0 +1,93 @@
+"""Options that several verbs share, and what turns their texts into values."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+    from ..evaluate.scores import Scores
+    from ..frame import Spacing
+
+
+class PartName(StrEnum):
+    """The parts of a split."""
+
+    fit = "fit"
+    tune = "tune"
+    test = "test"
+
+
+class PrecisionName(StrEnum):
+    """Arithmetic of the training."""
+
+    auto = "auto"
+    full = "32"
+    bf16 = "bf16"
+    half = "16"
+
+
+Data = Annotated[Path, typer.Argument(help="Folder with frames and masks.", metavar="DATA")]
+LayoutOption = Annotated[
+    str | None, typer.Option("--layout", help="manifest, kaggle or folders; found by itself where left out.")
+]
+ClassesOption = Annotated[
+    str | None, typer.Option("--classes", help="Names of labels 1, 2, ..., with commas: nerve,vessel.")
+]
+SubjectOption = Annotated[
+    str | None,
+    typer.Option(
+        "--subject-pattern",
+        help="Regular expression whose (group) finds the subject in a file's name: '^images/(P[0-9]+)_'.",
+    ),
+]
+ModelOption = Annotated[Path, typer.Option("--model", help="A run's folder, a bundle's folder or its zip.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. [all]", min=1)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+def open_data(folder: Path, layout: str | None, classes: str | None, subject_pattern: str | None) -> Dataset:
+    from ..data.dataset import load_dataset
+    from ..progress import counted
+
+    with counted("read masks") as progress:
+        return load_dataset(folder, layout, class_names(classes), subject_pattern, progress)
+
+
+def class_names(classes: str | None) -> tuple[str, ...] | None:
+    if classes is None:
+        return None
+    names = tuple(name.strip() for name in classes.split(","))
+    if not all(names) or len(set(names)) != len(names):
+        raise InputError(f"--classes {classes}: expected different names with commas, as nerve,vessel")
+    return names
+
+
+def spacing_pair(text: str | None) -> Spacing | None:
+    if text is None:
+        return None
+    try:
+        row, column = (float(word) for word in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--spacing-mm {text}: expected ROW,COL in millimetres per pixel, as 0.08,0.08") from error
+    if not (0 < row < 100 and 0 < column < 100):
+        raise InputError(f"--spacing-mm {text}: expected two positive numbers below 100")
+    return row, column
+
+
+def tell(scores: Scores, as_json: bool) -> None:
+    from rich.console import Console
+
+    from ..evaluate.report.table import table
+
+    if as_json:
+        typer.echo(scores.to_json())
+    else:
+        Console(highlight=False).print(table(scores))
