@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from ..errors import InputError
+from ..errors import InputError, TrainingError
 from . import data, model
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
 
     [bold]Your own data in four commands[/bold]
 
-      sononerve split FRAMES --out split.json        who is trained on, who is held out
+      sononerve split FRAMES --out split.json
 
       sononerve train FRAMES --split split.json --budget 30m --out run
 
@@ -42,9 +42,7 @@ def main() -> None:
     except InputError as error:
         sys.stderr.write(f"sononerve: {error}\n")
         raise SystemExit(2) from None
-    except RuntimeError as error:
-        if type(error).__name__ != "TrainingError":  # named, for importing it would import torch
-            raise
+    except TrainingError as error:
         sys.stderr.write(f"sononerve: {error}\n")
         raise SystemExit(1) from None
     except KeyboardInterrupt:

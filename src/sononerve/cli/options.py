@@ -54,6 +54,7 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what
 
 
 def open_data(folder: Path, layout: str | None, classes: str | None, subject_pattern: str | None) -> Dataset:
+    """Open a data set, showing how far the look at its masks is."""
     from ..data.dataset import load_dataset
     from ..progress import counted
 
@@ -62,6 +63,7 @@ def open_data(folder: Path, layout: str | None, classes: str | None, subject_pat
 
 
 def class_names(classes: str | None) -> tuple[str, ...] | None:
+    """The names in ``nerve,vessel``; raise `InputError` for empty or repeated ones."""
     if classes is None:
         return None
     names = tuple(name.strip() for name in classes.split(","))
@@ -71,6 +73,7 @@ def class_names(classes: str | None) -> tuple[str, ...] | None:
 
 
 def spacing_pair(text: str | None) -> Spacing | None:
+    """The numbers in ``ROW,COL``; raise `InputError` for anything else."""
     if text is None:
         return None
     try:
@@ -83,6 +86,7 @@ def spacing_pair(text: str | None) -> Spacing | None:
 
 
 def tell(scores: Scores, as_json: bool) -> None:
+    """Print scores as a table, or as JSON for programs."""
     from rich.console import Console
 
     from ..evaluate.report.table import table

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import io as streams
+import logging
 import warnings
 from pathlib import Path
 
@@ -36,9 +37,11 @@ ByteArray = NDArray[np.uint8]
 WordArray = NDArray[np.uint16]
 GRAY = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
 WIDE = ("I", "I;16", "I;16B", "I;16L")
-TIFF_COLOURS = ("MINISBLACK", "RGB")
+TIFF_COLOURS = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
 BITS_PER_SAMPLE = 258  # the tag of TIFF
 PNG_DEPTH_AT = 24  # the byte of PNG's header
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it says of a damaged file is said once, by us
 
 
 class _UnidentifiedError(InputError):
@@ -209,13 +212,15 @@ def _decode_tiff(path: Path) -> ByteArray | WordArray:
                 raise InputError(
                     f"{path}: {len(tiff.pages)} pages of {page.shape}; expected one of at most {MAX_PIXELS} pixels"
                 )
-            known = page.photometric.name in TIFF_COLOURS and page.axes in ("YX", "YXS", "SYX")
+            known = page.photometric in TIFF_COLOURS and page.axes in ("YX", "YXS", "SYX")
             if page.dtype not in (np.uint8, np.uint16) or not known:
                 raise InputError(
-                    f"{path}: {page.dtype} pixels, {page.photometric.name}, axes {page.axes}; expected gray or RGB of "
+                    f"{path}: {page.dtype} pixels, {page.photometric!s}, axes {page.axes}; expected gray or RGB of "
                     "8 or 16 bit: save it as such"
                 )
             pixels = page.asarray()
+            if pixels.ndim != len(page.axes):
+                raise InputError(f"{path}: the file is damaged or cut off; export it again")
             return np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
     except InputError:
         raise
@@ -229,11 +234,11 @@ def _opaque(pixels: ByteArray | WordArray) -> ByteArray | WordArray:
     """Compose ``(H, W, channels)`` on black where the last of 2 or 4 channels is opacity; gray becomes ``(H, W)``."""
     if pixels.ndim == 2:
         return pixels
-    channels = pixels.shape[-1]
+    colour, channels = pixels, pixels.shape[-1]
     if channels in (2, 4):
         opacity = pixels[..., -1:] / np.iinfo(pixels.dtype).max
-        pixels = np.rint(pixels[..., :-1] * opacity).astype(pixels.dtype)
-    return pixels[..., :3] if channels > 2 else pixels[..., 0]
+        colour = np.rint(pixels[..., :-1] * opacity).astype(pixels.dtype)
+    return colour[..., :3] if channels > 2 else colour[..., 0]
 
 
 def _to_gray(pixels: ByteArray | WordArray, path: Path) -> ByteArray:

@@ -11,12 +11,9 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from ..data.module import Batch
+from ..errors import TrainingError
 from ..models.output import Output, SegmentationModel, with_background
 from .config import OptimiserConfig
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message says why and what to change."""
 
 
 class Supervised(LightningModule):
