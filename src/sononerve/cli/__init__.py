@@ -46,7 +46,7 @@ def main() -> None:
         sys.stderr.write(f"sononerve: {error}\n")
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        sys.stderr.write("sononerve: stopped\n")
+        sys.stderr.write("sononerve: stopped; a training goes on with --resume\n")
         raise SystemExit(130) from None
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "lightning", "monai", "onnx", "safetensors", "jaxtyping"):

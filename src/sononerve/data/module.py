@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -126,6 +127,11 @@ def collate(batches: list[Batch]) -> Batch:
     return Batch(frames, torch.cat([b.labels for b in batches]))
 
 
+def _one_thread(_worker: int) -> None:
+    """A worker's OpenCV must not take cores from the training."""
+    cv2.setNumThreads(1)
+
+
 class FrameModule(LightningDataModule):
     """What Lightning trains and tunes on: loaders over `VariedFrames` of fit and `PlainFrames` of tune."""
 
@@ -145,6 +151,7 @@ class FrameModule(LightningDataModule):
             batch_sampler=sampler,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
+            worker_init_fn=_one_thread,
             collate_fn=collate,
         )
 

@@ -28,7 +28,9 @@ class Architecture:
 
 
 MODELS: dict[str, Architecture] = {
-    "unet": Architecture(UNet, UNetConfig, UNetConfig(), "U-Net; the default"),
+    "unet": Architecture(
+        UNet, UNetConfig, UNetConfig(width=48, widest=384, fold=2), "U-Net on pixels folded 2 x 2; the default"
+    ),
     "unet-notebook": Architecture(
         UNet, UNetConfig, UNetConfig.notebook(), "U-Net with the settings of the published notebook, as a reference"
     ),
@@ -53,6 +55,6 @@ def build(name: str, settings: Mapping[str, Setting], classes: int) -> Segmentat
     """Build the network ``name`` for ``classes`` classes without the background, freshly initialised.
 
     >>> build("unet", {"width": 8}, classes=1).divisor
-    16
+    32
     """
     return MODELS[name].network(check_settings(name, settings), classes)

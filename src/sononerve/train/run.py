@@ -56,6 +56,7 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
         reserve_s = EXPORT_S + SCORING_S * len(division.fold(config.data.fold).test) + time.monotonic() - began
         plan = make_plan(config, varied.preprocess, model, loss, batch, (varied.frames, len(plain)), reserve_s)
         _write_folder(out, config, division, plan)
+    torch.set_num_threads(plan.threads)  # the order of sums depends on it, and with it what a resumed run arrives at
     _announce(config, dataset, division, plan)
     task = Supervised(model, loss, config.optimiser, plan.steps, config.seed, dataset.classes)
     data = FrameModule(varied, plain, plan.batch, plan.steps_per_round, plan.workers, config.seed)
