@@ -27,11 +27,14 @@ class Averaging(WeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        def average(old: Tensor, new: Tensor, seen: Tensor | int) -> Tensor:
-            kept = min(decay, (1 + int(seen)) / (10 + int(seen)))
-            return old * kept + new * (1 - kept)
+        def average(old: list[Tensor], new: list[Tensor], seen: Tensor | int) -> None:
+            step = 1 - min(decay, (1 + int(seen)) / (10 + int(seen)))
+            if old[0].is_floating_point():
+                torch._foreach_lerp_(old, new, step)
+            else:  # BatchNorm's count of batches: the average takes over the model's
+                torch._foreach_copy_(old, new)
 
-        super().__init__(use_buffers=True, avg_fn=average)
+        super().__init__(use_buffers=True, multi_avg_fn=average)
 
 
 class SaveState(Callback):
