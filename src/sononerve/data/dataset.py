@@ -109,8 +109,9 @@ class _Look:
 
     def shares(self, classes: int) -> list[float]:
         pixels = self.size[0] * self.size[1]
-        counts = {1 if classes == 1 and value else value: count for value, count in self.counts.items()}
-        return [counts.get(label, 0) / pixels for label in range(1, classes + 1)]
+        if classes == 1:  # 1 and 255 both say yes
+            return [sum(count for value, count in self.counts.items() if value) / pixels]
+        return [self.counts.get(label, 0) / pixels for label in range(1, classes + 1)]
 
 
 def _look(record: Record) -> _Look:
@@ -143,7 +144,10 @@ def _named_classes(folder: Path) -> tuple[str, ...] | None:
     file = folder / "classes.txt"
     if not file.is_file():
         return None
-    names = tuple(line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+    try:
+        names = tuple(line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not text in UTF-8 ({error}); save it as such") from error
     if not names or len(set(names)) != len(names):
         raise InputError(f"{file}: expected one different class name per line, the name of label 1 first")
     return names

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import InputError
 from ..io.atomic import write_text
@@ -25,8 +25,7 @@ STATEMENTS: dict[Grouping, str] = {
     "duplicate cluster": "by duplicate cluster: duplicates separated, subjects unknown",
     "frame": "BY FRAME: LEAKS, frames of one subject stand on both sides; not a score of new subjects",
 }
-TRIES = 200
-FEWEST_GROUPS = 3
+TRIES, LOOKS = 200, 40_000  # as many tries, but no more looks at a group in all: seconds, whatever the size
 AREA_CLASSES = 3
 
 
@@ -59,6 +58,20 @@ class Split(BaseModel):
     groups: dict[str, str]
     hashes: dict[str, str]
     folds: tuple[Fold, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _keeps_groups_whole(self) -> Split:
+        for number, fold in enumerate(self.folds):
+            side: dict[str, str] = {}
+            for part in ("fit", "tune", "test"):
+                for name in fold.part(part):
+                    if name not in self.groups or name not in self.hashes:
+                        raise ValueError(f"fold {number} lists {name} without its group and hash")
+                    if side.setdefault(self.groups[name], part) != part:
+                        raise ValueError(
+                            f"fold {number} has {self.groups[name]} in {side[self.groups[name]]} and {part}"
+                        )
+        return self
 
     @property
     def statement(self) -> str:
@@ -95,9 +108,11 @@ class Split(BaseModel):
         """Read what `write` wrote; raise `InputError` for anything else."""
         try:
             return cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            first = str(error).splitlines()[0]
-            raise InputError(f"{path}: not a split ({first}); make one with 'sononerve split'") from error
+        except OSError as error:
+            raise InputError(f"{path}: not a split ({error.strerror}); make one with 'sononerve split'") from error
+        except ValidationError as error:
+            told = error.errors()[0]["msg"]
+            raise InputError(f"{path}: not a split ({told}); make one with 'sononerve split'") from error
 
 
 def split(
@@ -113,23 +128,25 @@ def split(
 
     ``folds`` above 1: cross-validation, every group is in one test part; ``test`` is then 1 / folds. Where subjects are
     unknown, frames are grouped by video and by near-duplicates. Deterministic in ``seed``. Raises `InputError` for
-    fewer than three groups.
+    too few groups: every part of every fold holds at least one.
     """
     grouping, groups = find_groups(dataset, leaky_frame_split, progress)
     names = list(dict.fromkeys(groups))
-    if len(names) < max(FEWEST_GROUPS, folds + 1):
+    fewest = {1: [1, 2], 2: [2, 2]}.get(folds, [1] * folds)  # outside of each test part two, for fit and tune
+    needed = max(sum(fewest), folds + 1)
+    if len(names) < needed:
         raise InputError(
-            f"{dataset.folder}: {len(names)} group(s) {STATEMENTS[grouping]}; expected at least "
-            f"{max(FEWEST_GROUPS, folds + 1)}, for fit, tune and test: add subjects"
+            f"{dataset.folder}: {len(names)} group(s) {STATEMENTS[grouping]}; expected at least {needed}, for fit, "
+            "tune and test: add subjects"
         )
     features = _features(dataset, groups, names)
     rng = np.random.default_rng(seed)
     shares = [1 / folds] * folds if folds > 1 else [test, 1 - test]
-    held_out = _divide(features, shares, rng)
+    held_out = _divide(features, shares, fewest, rng)
     made = []
     for number in range(folds):
         rest = np.flatnonzero(held_out != number)
-        tuned = rest[_divide(features[rest], [tune, 1 - tune], rng) == 0]
+        tuned = rest[_divide(features[rest], [tune, 1 - tune], [1, 1], rng) == 0]
         role = np.where(held_out == number, "test", "fit").astype(object)
         role[tuned] = "tune"
         parts = dict(zip(names, role, strict=True))
@@ -188,23 +205,30 @@ def _features(dataset: Dataset, groups: list[str], names: list[str]) -> NDArray[
     return np.asarray(np.c_[totals, np.ones(len(names))], np.float64)
 
 
-def _divide(features: NDArray[np.float64], shares: list[float], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Give each group ``(g, f)`` a part so that every part has about its share of each feature, and none is empty.
+def _divide(
+    features: NDArray[np.float64], shares: list[float], fewest: list[int], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Give each group ``(g, f)`` a part so that every part has about its share of each feature.
 
-    Greedy, largest groups first with random ties, many times; the best of them is kept.
+    ``fewest``: how many groups each part holds at least. Greedy, largest groups first with random ties, many times;
+    the best of them is kept.
     """
     weights = features / np.maximum(features.sum(0), 1)
     target = np.array(shares)[:, None]
     best, best_cost = np.zeros(len(features), np.int64), np.inf
-    for _ in range(TRIES):
+    for _ in range(max(1, min(TRIES, LOOKS // len(features)))):
         order = np.argsort(-features[:, 0] * rng.uniform(0.5, 1.5, len(features)), kind="stable")
         held = np.zeros((len(shares), features.shape[1]))
         part = np.zeros(len(features), np.int64)
-        for group in order:
+        lacking = np.array(fewest)
+        for left, group in zip(range(len(order), 0, -1), order, strict=True):
             gain = ((held - target) ** 2 - (held + weights[group] - target) ** 2).sum(1)
+            if left <= lacking.clip(0).sum():
+                gain[lacking <= 0] = -np.inf
             part[group] = int(np.argmax(gain))
+            lacking[part[group]] -= 1
             held[part[group]] += weights[group]
-        cost = float(((held - target) ** 2).sum()) + 1e3 * (len(shares) - len(np.unique(part)))
+        cost = float(((held - target) ** 2).sum())
         if cost < best_cost:
             best, best_cost = part, cost
     return best

@@ -31,7 +31,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 MAX_PIXELS = 50_000_000  # 7,000 x 7,000: ten times any ultrasound frame; 40,000 x 40,000 would take 1.6 GB
 MAX_BYTES = 500_000_000
-LARGEST_LABEL = 254  # 255 is how many programs write "yes"
 
 ByteArray = NDArray[np.uint8]
 WordArray = NDArray[np.uint16]
@@ -234,11 +233,13 @@ def _opaque(pixels: ByteArray | WordArray) -> ByteArray | WordArray:
     """Compose ``(H, W, channels)`` on black where the last of 2 or 4 channels is opacity; gray becomes ``(H, W)``."""
     if pixels.ndim == 2:
         return pixels
-    colour, channels = pixels, pixels.shape[-1]
-    if channels in (2, 4):
-        opacity = pixels[..., -1:] / np.iinfo(pixels.dtype).max
-        colour = np.rint(pixels[..., :-1] * opacity).astype(pixels.dtype)
-    return colour[..., :3] if channels > 2 else colour[..., 0]
+    channels = pixels.shape[-1]
+    colour = pixels[..., :3] if channels > 2 else pixels[..., 0]
+    if channels not in (2, 4):
+        return colour
+    opacity = pixels[..., -1] / np.iinfo(pixels.dtype).max
+    black = np.rint(colour * (opacity if channels == 2 else opacity[..., None]))
+    return black.astype(np.uint8) if pixels.dtype == np.uint8 else black.astype(np.uint16)
 
 
 def _to_gray(pixels: ByteArray | WordArray, path: Path) -> ByteArray:

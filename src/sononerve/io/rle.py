@@ -16,7 +16,7 @@ def decode(runs: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """
     try:
         numbers = np.array([int(word) for word in runs.split()], dtype=np.int64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(
             f"run-length mask {runs[:40]!r}: expected whole numbers, 'start length start length ...'"
         ) from error
@@ -24,7 +24,7 @@ def decode(runs: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
         raise InputError(f"run-length mask {runs[:40]!r}: {len(numbers)} numbers; expected pairs of start and length")
     starts, lengths = numbers[::2] - 1, numbers[1::2]
     size = shape[0] * shape[1]
-    if (starts < 0).any() or (lengths < 1).any() or (starts + lengths > size).any():
+    if (starts < 0).any() or (lengths < 1).any() or (starts >= size).any() or (lengths > size - starts).any():
         raise InputError(
             f"run-length mask {runs[:40]!r}: runs leave the frame of {size} pixels; is it of this frame's size?"
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from .operation import Operation, Params
+from .operation import Operation, Params, Probability
 
 Matrix = NDArray[np.float64]
 BORDER_POINTS = 9  # per side of a box; the hull of their images is the new box
@@ -28,7 +28,7 @@ class Affine(Operation):
 class Flip(Affine):
     """Mirror left and right: the probe held the other way round."""
 
-    p: float = 0.5
+    p: Probability = 0.5
 
     def draw(self, rng: np.random.Generator) -> Params:
         return {}
@@ -40,7 +40,7 @@ class Flip(Affine):
 class FlipVertical(Flip):
     """Mirror top and bottom: off by default, for skin is always at the top."""
 
-    p: float = 0.0
+    p: Probability = 0.0
 
     def matrix(self, params: Params, shape: tuple[int, int]) -> Matrix:
         return np.diag([1.0, -1.0, 1.0])
@@ -49,7 +49,7 @@ class FlipVertical(Flip):
 class Rotate(Affine):
     """Rotate by up to ``degrees`` either way."""
 
-    p: float = 0.7
+    p: Probability = 0.7
     degrees: float = Field(default=20.0, ge=0, le=180)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -64,7 +64,7 @@ class Rotate(Affine):
 class Scale(Affine):
     """Zoom by a factor from ``smallest`` to ``largest``, and stretch one axis by up to ``stretch``."""
 
-    p: float = 0.8
+    p: Probability = 0.8
     smallest: float = Field(default=0.75, gt=0)
     largest: float = Field(default=1.35, gt=0)
     stretch: float = Field(default=0.15, ge=0, lt=1)
@@ -81,7 +81,7 @@ class Scale(Affine):
 class Shear(Affine):
     """Shear sideways by up to ``degrees``, as a tilted probe does."""
 
-    p: float = 0.4
+    p: Probability = 0.4
     degrees: float = Field(default=10.0, ge=0, lt=60)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -94,7 +94,7 @@ class Shear(Affine):
 class Shift(Affine):
     """Move by up to ``fraction`` of the canvas on each axis."""
 
-    p: float = 0.7
+    p: Probability = 0.7
     fraction: float = Field(default=0.12, ge=0, lt=1)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -110,7 +110,7 @@ class Shift(Affine):
 class Crop(Affine):
     """Enlarge a window that keeps at least ``smallest`` of each axis: another depth setting."""
 
-    p: float = 0.2
+    p: Probability = 0.2
     smallest: float = Field(default=0.6, gt=0, le=1)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -125,9 +125,9 @@ class Crop(Affine):
 
 
 class Elastic(Operation):
-    """Bend by a smooth random field of ``knots`` x ``knots`` moves of about ``fraction`` of the canvas."""
+    """Bend by a smooth random field of ``knots`` x ``knots`` moves of about ``fraction`` of each axis."""
 
-    p: float = 0.4
+    p: Probability = 0.4
     knots: int = Field(default=5, ge=3, le=32)
     fraction: float = Field(default=0.02, ge=0, le=0.1)
 
@@ -139,7 +139,9 @@ class Elastic(Operation):
         rng = np.random.default_rng(int(params["seed"]))
         knots = rng.standard_normal((self.knots, self.knots, 2)).astype(np.float32)
         field = cv2.resize(knots, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-        return np.asarray(field * np.float32(params["fraction"] * max(shape)), np.float32)
+        return np.asarray(
+            field * np.float32(params["fraction"]) * np.array([shape[1], shape[0]], np.float32), np.float32
+        )
 
 
 class Warp:

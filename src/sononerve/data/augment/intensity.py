@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from .operation import Operation, Params
+from .operation import Operation, Params, Probability
 
 Pixels = NDArray[np.float32]
 
@@ -26,7 +26,7 @@ class Intensity(Operation):
 class Gamma(Intensity):
     """Another log compression: grey levels to the power of ``1/largest`` to ``largest``."""
 
-    p: float = 0.4
+    p: Probability = 0.4
     largest: float = Field(default=1.6, ge=1)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -39,7 +39,7 @@ class Gamma(Intensity):
 class Gain(Intensity):
     """Gain knob and time-gain sliders: a factor, and a smooth one per depth, ``1/largest`` to ``largest``."""
 
-    p: float = 0.5
+    p: Probability = 0.5
     largest: float = Field(default=1.5, ge=1)
     sliders: int = Field(default=5, ge=2, le=16)
 
@@ -58,7 +58,7 @@ class Gain(Intensity):
 class Attenuation(Intensity):
     """Deep tissue darker by up to ``darkest`` at the lower edge: a high frequency, a thick arm."""
 
-    p: float = 0.2
+    p: Probability = 0.2
     darkest: float = Field(default=0.7, ge=0, le=1)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -72,7 +72,7 @@ class Attenuation(Intensity):
 class Shadow(Intensity):
     """A dark, soft-edged band below some depth: bone, air, or lost contact."""
 
-    p: float = 0.2
+    p: Probability = 0.2
     darkest: float = Field(default=0.8, ge=0, le=1)
     widest: float = Field(default=0.3, gt=0, le=1)
 
@@ -95,7 +95,7 @@ class Shadow(Intensity):
 class Speckle(Intensity):
     """Grain: multiplicative noise of relative strength up to ``strongest``, as coarse as real speckle."""
 
-    p: float = 0.3
+    p: Probability = 0.3
     strongest: float = Field(default=0.25, ge=0, le=1)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -116,7 +116,7 @@ class Speckle(Intensity):
 class Blur(Intensity):
     """A softer picture: Gaussian blur of up to ``widest`` pixels of the canvas."""
 
-    p: float = 0.15
+    p: Probability = 0.15
     widest: float = Field(default=1.5, gt=0)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -129,7 +129,7 @@ class Blur(Intensity):
 class Jpeg(Intensity):
     """Saved as JPEG of quality ``worst`` to 95, as exports are."""
 
-    p: float = 0.15
+    p: Probability = 0.15
     worst: int = Field(default=30, ge=1, le=95)
 
     def draw(self, rng: np.random.Generator) -> Params:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 Params = dict[str, float]
 """The numbers of one drawn operation: they can be printed, stored and applied again."""
+
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Operation(BaseModel):
@@ -14,7 +18,7 @@ class Operation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    p: float = Field(default=0.0, ge=0, le=1)
+    p: Probability = 0.0
 
     def draw(self, rng: np.random.Generator) -> Params:
         """Draw the numbers of one application."""

@@ -10,6 +10,7 @@ from ...errors import InputError
 from .record import Record, RunLengths
 
 FRAME = re.compile(r"(\d+)_(\d+)\.tif")
+MASK = re.compile(r"(\d+_\d+)_mask\.tif")
 TABLE = "train_masks.csv"
 
 
@@ -34,6 +35,9 @@ def read(folder: Path) -> list[Record]:
     runs = _read_table(tables[0]) if tables else {}
     records = []
     for path in sorted(home.iterdir()):
+        alone = MASK.fullmatch(path.name)
+        if alone is not None and not path.with_name(f"{alone.group(1)}.tif").is_file():
+            raise InputError(f"{path}: a mask without an image; expected {alone.group(1)}.tif beside it, or remove it")
         found = FRAME.fullmatch(path.name)
         if found is None:
             continue
@@ -49,9 +53,17 @@ def read(folder: Path) -> list[Record]:
 
 
 def _read_table(path: Path) -> dict[tuple[str, str], RunLengths]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        missing = {"subject", "img", "pixels"} - set(rows.fieldnames or ())
-        if missing:
-            raise InputError(f"{path}: no column {', '.join(sorted(missing))}; expected subject,img,pixels")
-        return {(row["subject"], row["img"]): RunLengths(row["pixels"] or "", path) for row in rows}
+    runs: dict[tuple[str, str], RunLengths] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            missing = {"subject", "img", "pixels"} - set(rows.fieldnames or ())
+            if missing:
+                raise InputError(f"{path}: no column {', '.join(sorted(missing))}; expected subject,img,pixels")
+            for row in rows:
+                if row["pixels"] is None:
+                    raise InputError(f"{path}, line {rows.line_num}: cut off; expected subject,img,pixels")
+                runs[row["subject"], row["img"]] = RunLengths(row["pixels"], path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a CSV file in UTF-8 ({error}); save it as one") from error
+    return runs

@@ -54,6 +54,8 @@ def _record(folder: Path, row: dict[str, str | None], where: str, boxed: bool) -
     values = {
         key: (value or "").strip() for key, value in row.items() if key is not None and not isinstance(value, list)
     }
+    if not values["image"]:
+        raise InputError(f"{where}: no image; expected its path below the manifest's folder")
     image = _inside(folder, values["image"], where)
     if not values["mask"]:
         raise InputError(
@@ -77,7 +79,7 @@ def _record(folder: Path, row: dict[str, str | None], where: str, boxed: bool) -
 
 def _inside(folder: Path, name: str, where: str) -> Path:
     path = folder / name.replace("\\", "/")
-    outside = not name or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or ".." in path.parts
+    outside = PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or ".." in path.parts or "\0" in name
     if outside or not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{where}: {name!r} leaves the manifest's folder; expected a path below it")
     return path
@@ -88,7 +90,7 @@ def _boxes(text: str, where: str) -> tuple[Box, ...]:
         return ()
     try:
         boxes = [tuple(float(v) for v in box) for box in json.loads(text)]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{where}: boxes_xywh is {text[:60]!r}; expected a JSON list such as [[37, 132, 75, 76]]"
         ) from error

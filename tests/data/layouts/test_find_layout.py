@@ -1,0 +1,80 @@
+"""A layout is found by itself, or named; two at once, none, and unknown names get one sentence."""
+
+import pytest
+
+from sononerve.data.layouts import LAYOUTS, find_layout
+from sononerve.errors import InputError
+
+
+def folders(data):
+    data.pair("1")
+
+
+def kaggle(data):
+    data.image("1_1.tif")
+    data.mask("1_1_mask.tif", 255)
+
+
+def manifest(data):
+    data.image("a.png")
+    data.mask("b.png")
+    data.manifest("a.png,b.png")
+
+
+WRITERS = {"folders": folders, "kaggle": kaggle, "manifest": manifest}
+
+
+def test_every_layout_of_the_registry_is_tested_here():
+    assert set(WRITERS) == set(LAYOUTS)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_each_is_found_by_itself_and_by_name(data_folder, name):
+    WRITERS[name](data_folder)
+    assert find_layout(data_folder.path) == name
+    assert find_layout(data_folder.path, name) == name
+    assert len(LAYOUTS[name].read(data_folder.path)) == 1
+
+
+@pytest.mark.parametrize(("first", "second"), [("kaggle", "folders"), ("manifest", "kaggle")])
+def test_two_at_once_must_be_told_apart(data_folder, first, second):
+    WRITERS[first](data_folder)
+    WRITERS[second](data_folder)
+    with pytest.raises(InputError, match=f"looks like {first} and {second} at once; say which with --layout"):
+        find_layout(data_folder.path)
+    assert find_layout(data_folder.path, second) == second
+
+
+def test_a_manifest_is_believed_before_the_folders_it_lists(data_folder):
+    folders(data_folder)
+    data_folder.manifest("images/1.png,masks/1.png")
+    assert find_layout(data_folder.path) == "manifest"
+
+
+def test_an_empty_folder_is_called_so_with_what_was_expected(data_folder):
+    with pytest.raises(InputError, match=r"data: is empty; expected .*manifest.csv.*SUBJECT_N.tif.*images/"):
+        find_layout(data_folder.path)
+
+
+def test_a_folder_of_something_else_is_called_so(data_folder):
+    data_folder.image("a.png")
+    with pytest.raises(InputError, match="data: holds no data set that is known; expected"):
+        find_layout(data_folder.path)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        find_layout(tmp_path / "nowhere")
+
+
+def test_an_unknown_name_lists_the_known_ones(data_folder):
+    folders(data_folder)
+    with pytest.raises(InputError, match="--layout coco: unknown; expected one of manifest, kaggle, folders"):
+        find_layout(data_folder.path, "coco")
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_layout_forced_on_another_folder_says_what_it_expected(data_folder, name):
+    data_folder.text("notes.txt", "nothing here")
+    with pytest.raises(InputError, match="expected"):
+        LAYOUTS[find_layout(data_folder.path, name)].read(data_folder.path)

@@ -1,0 +1,95 @@
+"""Kaggle's names: subject and number in the file's, masks beside or in a table."""
+
+import numpy as np
+import pytest
+
+from sononerve.data.dataset import load_dataset
+from sononerve.data.layouts.kaggle import matches, read
+from sononerve.errors import InputError
+
+HEADER = "subject,img,pixels\n"
+
+
+def test_subject_and_number_come_from_the_name(data_folder):
+    for stem in ("3_12", "3_2", "40_1"):
+        data_folder.image(f"{stem}.tif")
+        data_folder.mask(f"{stem}_mask.tif", 255)
+    found = {(r.name, r.subject, r.index, r.mask.name) for r in read(data_folder.path)}
+    assert ("3_12.tif", "3", 12, "3_12_mask.tif") in found
+    assert {(subject, index) for _, subject, index, _ in found} == {("3", 12), ("3", 2), ("40", 1)}
+
+
+def test_masks_of_255_are_nerve(data_folder):
+    data_folder.image("1_1.tif")
+    data_folder.mask("1_1_mask.tif", 255)
+    dataset = load_dataset(data_folder.path)
+    assert dataset.layout == "kaggle"
+    assert dataset.classes == ("nerve",)
+    assert dataset[0].labels.sum() == 20
+
+
+def test_without_mask_files_the_table_is_read(data_folder):
+    data_folder.image("1_1.tif")
+    data_folder.image("1_2.tif")
+    data_folder.text("train_masks.csv", HEADER + "1,1,2 3 25 1\n1,2,\n")
+    dataset = load_dataset(data_folder.path)
+    labels = dataset[0].labels
+    assert np.argwhere(labels).tolist() == [[0, 1], [1, 0], [2, 0], [3, 0]]  # 24 rows: pixel 25 tops column 1
+    assert dataset[1].labels.sum() == 0
+    assert dataset.present.tolist() == [True, False]
+
+
+def test_a_mask_file_goes_before_the_table(data_folder):
+    data_folder.image("1_1.tif")
+    data_folder.mask("1_1_mask.tif", 255)
+    data_folder.text("train_masks.csv", HEADER + "1,1,1 2\n")
+    assert load_dataset(data_folder.path)[0].labels.sum() == 20
+
+
+@pytest.mark.parametrize("table", ["train_masks.csv", "train/train_masks.csv"])
+def test_frames_may_lie_in_train_and_the_table_in_either_folder(data_folder, table):
+    data_folder.image("train/7_1.tif")
+    data_folder.image("test/1.tif")
+    data_folder.text(table, "\ufeff" + HEADER.replace("\n", "\r\n") + "7,1,1 2\r\n")
+    assert matches(data_folder.path)
+    dataset = load_dataset(data_folder.path)
+    assert dataset.names == ["train/7_1.tif"]
+    assert dataset.records[0].subject == "7"
+    assert dataset[0].labels.sum() == 2
+
+
+def test_a_frame_without_any_mask_is_named(data_folder):
+    data_folder.image("1_1.tif")
+    with pytest.raises(InputError, match=r"1_1.tif: no mask; expected 1_1_mask.tif beside it or a row in train_masks"):
+        read(data_folder.path)
+
+
+def test_a_mask_without_its_frame_is_named(data_folder):
+    data_folder.image("1_1.tif")
+    data_folder.mask("1_1_mask.tif", 255)
+    data_folder.mask("1_2_mask.tif", 255)
+    with pytest.raises(InputError, match=r"1_2_mask.tif: a mask without an image"):
+        read(data_folder.path)
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ("subject,image,pixels\n1,1,\n", "no column img"),
+        (HEADER + "1,1\n", "line 2: cut off"),
+        ((HEADER + "1,1,\n").encode("utf-16"), "not a CSV file in UTF-8"),
+        (HEADER + "1,1," + "1 1 " * 50_000, "not a CSV file"),
+    ],
+)
+def test_a_damaged_table_is_named(data_folder, table, fault):
+    data_folder.image("1_1.tif")
+    data_folder.text("train_masks.csv", table)
+    with pytest.raises(InputError, match=rf"train_masks.csv.*{fault}"):
+        read(data_folder.path)
+
+
+def test_runs_of_another_size_name_table_and_frame(data_folder):
+    data_folder.image("1_1.tif")
+    data_folder.text("train_masks.csv", HEADER + "1,1,700 100\n")
+    with pytest.raises(InputError, match=r"train_masks.csv, 1_1.tif: .*runs leave the frame of 768 pixels"):
+        load_dataset(data_folder.path)

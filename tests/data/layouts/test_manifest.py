@@ -1,0 +1,156 @@
+"""manifest.csv: everything it can tell, and no way out of its folder."""
+
+import pytest
+
+from sononerve.data.layouts.manifest import read
+from sononerve.errors import InputError
+
+FULL = "image,mask,subject,video,frame,boxes_xywh,spacing,annotator,probe"
+
+
+@pytest.fixture
+def filled(data_folder):
+    for name in "ab":
+        data_folder.image(f"images/{name}.png")
+        data_folder.mask(f"masks/{name}.png")
+    return data_folder
+
+
+def refuse(folder, fault):
+    with pytest.raises(InputError) as refused:
+        read(folder.path)
+    assert fault in str(refused.value)
+    assert str(folder.path / "manifest.csv") in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_every_column_is_read_and_further_ones_are_ignored(filled):
+    row = 'images/a.png,masks/a.png,P7,clip 3,17,"[[1, 2, 3.5, 4], [5, 6, 7, 8]]","0.08,0.1",human,L12'
+    filled.manifest(row, header=FULL)
+    (record,) = read(filled.path)
+    assert (record.name, record.subject, record.video, record.index) == ("images/a.png", "P7", "clip 3", 17)
+    assert (record.image, record.mask) == (filled.path / "images/a.png", filled.path / "masks/a.png")
+    assert record.boxes == ((1, 2, 3.5, 4), (5, 6, 7, 8))
+    assert (record.spacing_mm, record.annotator) == ((0.08, 0.1), "human")
+
+
+def test_empty_cells_are_unknown_and_a_frame_without_boxes_has_none(filled):
+    filled.manifest("images/a.png,masks/a.png,,,,,,,", header=FULL)
+    (record,) = read(filled.path)
+    assert (record.subject, record.video, record.index, record.spacing_mm, record.annotator) == (None,) * 5
+    assert record.boxes == ()
+
+
+def test_without_the_column_boxes_are_not_known_at_all(filled):
+    filled.manifest("images/a.png,masks/a.png")
+    assert read(filled.path)[0].boxes is None
+
+
+@pytest.mark.parametrize(
+    ("text", "spacing"), [("0.1", (0.1, 0.1)), ('"0.1, 0.2"', (0.1, 0.2)), ("0.1;0.2", (0.1, 0.2))]
+)
+def test_spacing_is_one_number_or_row_and_column(filled, text, spacing):
+    filled.manifest(f"images/a.png,masks/a.png,{text}", header="image,mask,spacing")
+    assert read(filled.path)[0].spacing_mm == spacing
+
+
+@pytest.mark.parametrize(("start", "end"), [("\ufeff", "\n"), ("", "\r\n"), ("\ufeff", "\r\n")])
+def test_files_of_excel_and_windows_are_read(filled, start, end):
+    lines = ["image,mask,subject", "images\\a.png,masks\\a.png,1", "images/b.png,masks/b.png,2", ""]
+    filled.text("manifest.csv", start + end.join(lines))
+    assert [(r.name, r.subject) for r in read(filled.path)] == [("images/a.png", "1"), ("images/b.png", "2")]
+    assert all(r.image.is_file() and r.mask.is_file() for r in read(filled.path))
+
+
+@pytest.mark.parametrize("column", ["image", "mask"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "../secret.png",
+        "images/../../secret.png",
+        "..\\secret.png",
+        "C:\\scans\\a.png",
+        "\\\\host\\a.png",
+    ],
+)
+def test_a_path_that_leaves_the_folder_is_refused(filled, column, path):
+    (filled.path.parent / "secret.png").write_bytes((filled.path / "images/a.png").read_bytes())
+    row = f"{path},masks/a.png" if column == "image" else f"images/a.png,{path}"
+    filled.manifest("images/b.png,masks/b.png", row)
+    refuse(filled, f"line 3: {path!r} leaves the manifest's folder")
+
+
+def test_a_link_that_leaves_the_folder_is_refused_and_one_that_stays_is_not(filled):
+    secret = filled.path.parent / "secret.png"
+    secret.write_bytes((filled.path / "images/a.png").read_bytes())
+    (filled.path / "images/inner.png").symlink_to(filled.path / "images/a.png")
+    filled.manifest("images/inner.png,masks/a.png")
+    assert len(read(filled.path)) == 1
+    (filled.path / "images/outer.png").symlink_to(secret)
+    filled.manifest("images/outer.png,masks/a.png")
+    refuse(filled, "leaves the manifest's folder")
+
+
+def test_a_folder_that_is_itself_reached_by_a_link_is_read(filled, tmp_path):
+    filled.manifest("images/a.png,masks/a.png")
+    (tmp_path / "link").symlink_to(filled.path)
+    assert len(read(tmp_path / "link")) == 1
+
+
+@pytest.mark.parametrize(
+    ("boxes", "fault"),
+    [
+        ("left", "boxes_xywh is 'left'; expected a JSON list"),
+        ("[1, 2, 3, 4]", "expected a JSON list"),
+        ("7", "expected a JSON list"),
+        ("[[1, 2, 3]]", "expected [x, y, width, height]"),
+        ("[[1, 2, 0, 4]]", "expected [x, y, width, height]"),
+        ("[[1, 2, 3, -4]]", "expected [x, y, width, height]"),
+        ("[[NaN, 2, 3, 4]]", "expected [x, y, width, height]"),
+        ("[[1, 2, 3, Infinity]]", "expected [x, y, width, height]"),
+        (f"[[1, 2, 3, 1{'0' * 400}]]", "expected a JSON list"),
+        ("[" * 100_000, "expected a JSON list"),
+    ],
+)
+def test_bad_boxes_are_refused_with_the_line(filled, boxes, fault):
+    filled.manifest(f'images/a.png,masks/a.png,"{boxes}"', header="image,mask,boxes_xywh")
+    refuse(filled, fault)
+    refuse(filled, "line 2")
+
+
+@pytest.mark.parametrize("spacing", ["fine", "0", "-0.1", "nan", '"0.1,0.1,0.1"', '"0,08"', "1000"])
+def test_bad_spacing_is_refused_with_the_line(filled, spacing):
+    filled.manifest(f"images/a.png,masks/a.png,{spacing}", header="image,mask,spacing")
+    refuse(filled, "line 2: spacing is")
+
+
+@pytest.mark.parametrize("frame", ["first", "-1", "1.5"])
+def test_a_bad_frame_number_is_refused(filled, frame):
+    filled.manifest(f"images/a.png,masks/a.png,{frame}", header="image,mask,frame")
+    refuse(filled, f"line 2: frame is '{frame}'; expected its number")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("picture,mask\nimages/a.png,masks/a.png\n", "no column image"),
+        ("image;mask\nimages/a.png;masks/a.png\n", "no column image, mask"),
+        ("", "no column image, mask"),
+        ("image,mask\n", "no rows"),
+        ("image,mask\nimages/a.png,\n", "line 2: no mask for images/a.png"),
+        ("image,mask\nimages/a.png\n", "line 2: no mask for images/a.png"),
+        ("image,mask\n,masks/a.png\n", "line 2: no image"),
+        ("image,mask\nimages/\0.png,masks/a.png\n", "leaves the manifest's folder"),
+        ("image,mask\n" + 2 * "images/a.png,masks/a.png\n", "images/a.png is listed twice"),
+        ("image,mask\nimages/a.png,masks/a.png\nimages/./a.png,masks/b.png\n", "images/a.png is listed twice"),
+        ("image,mask\nimages/ä.png,masks/a.png\n".encode("latin-1"), "not a CSV file in UTF-8"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(filled, content, fault):
+    filled.text("manifest.csv", content)
+    refuse(filled, fault)
+
+
+def test_no_table_says_which(data_folder):
+    refuse(data_folder, "no such file")

@@ -1,0 +1,388 @@
+"""Every kind of picture is read as gray by the stated rule; every bad one gets one sentence: its name and the fix."""
+
+import struct
+import time
+import tracemalloc
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from sononerve.errors import InputError
+from sononerve.io.images import image_size, read_frame, read_labels, write_png
+
+READERS = pytest.mark.parametrize("read", [read_frame, read_labels, image_size])
+RAMP = np.arange(0, 240, 2, dtype=np.uint8).reshape(10, 12)
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+COLOURS = np.array([[RED, GREEN, BLUE], [WHITE, (10, 20, 30), (7, 7, 7)]], np.uint8)
+LUMA = [[76, 150, 29], [255, 18, 7]]  # 0.299 R + 0.587 G + 0.114 B by hand
+
+
+def gray(path):
+    return read_frame(path).pixels.tolist()
+
+
+def png_header(width, height):
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"")), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+# Frames
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.TIFF", "a.bmp", "a.PNG"])
+def test_gray_of_8_bit_is_read_as_it_is(tmp_path, name):
+    Image.fromarray(RAMP).save(tmp_path / name)
+    frame = read_frame(tmp_path / name, (0.1, 0.2))
+    assert np.array_equal(frame.pixels, RAMP)
+    assert frame.pixels.dtype == np.uint8
+    assert frame.source == str(tmp_path / name)
+    assert frame.spacing_mm == (0.1, 0.2)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_jpeg_is_read_up_to_its_losses(tmp_path, mode):
+    Image.fromarray(RAMP).convert(mode).save(tmp_path / "a.jpg", quality=98)
+    assert np.abs(read_frame(tmp_path / "a.jpg").pixels.astype(int) - RAMP).max() <= 6
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.bmp"])
+def test_colour_becomes_luma(tmp_path, name):
+    Image.fromarray(COLOURS).save(tmp_path / name)
+    assert gray(tmp_path / name) == LUMA
+
+
+@given(arrays.arrays(np.uint8, (3, 4)))
+def test_gray_stored_as_colour_stays_exactly_as_it_is(tmp_path_factory, pixels):
+    file = tmp_path_factory.getbasetemp() / "gray-as-colour.png"
+    Image.fromarray(pixels).convert("RGB").save(file)
+    assert np.array_equal(read_frame(file).pixels, pixels)
+
+
+def test_transparency_is_composed_on_black(tmp_path):
+    half = np.array([[[200, 200, 200, 255], [200, 200, 200, 128], [200, 200, 200, 0]]], np.uint8)
+    Image.fromarray(half).save(tmp_path / "rgba.png")
+    Image.fromarray(half).convert("LA").save(tmp_path / "la.png")
+    assert gray(tmp_path / "rgba.png") == [[200, 100, 0]]
+    assert gray(tmp_path / "la.png") == [[200, 100, 0]]
+
+
+def palette_image():
+    image = Image.fromarray(np.array([[0, 1, 2]], np.uint8)).convert("P")
+    image.putpalette([*WHITE, *RED, *BLUE])
+    return image
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.bmp"])
+def test_a_palette_is_looked_up_and_then_read_as_colour(tmp_path, name):
+    palette_image().save(tmp_path / name)
+    assert gray(tmp_path / name) == [[255, 76, 29]]
+
+
+def test_a_transparent_entry_of_a_palette_is_black(tmp_path):
+    palette_image().save(tmp_path / "a.png", transparency=0)
+    assert gray(tmp_path / "a.png") == [[0, 76, 29]]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.bmp"])
+def test_1_bit_is_black_and_white(tmp_path, name):
+    Image.fromarray(np.array([[True, False, True]])).save(tmp_path / name)
+    assert gray(tmp_path / name) == [[255, 0, 255]]
+
+
+def test_a_cmyk_jpeg_is_read_as_the_colour_it_prints(tmp_path):
+    Image.new("CMYK", (8, 8), (0, 0, 0, 155)).save(tmp_path / "a.jpg", quality=100)
+    assert np.abs(read_frame(tmp_path / "a.jpg").pixels.astype(int) - 100).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("brightest", "expected"), [(200, [0, 100, 200]), (4095, [0, 128, 255]), (65535, [0, 128, 255])]
+)
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_16_bit_gray_is_divided_by_the_range_it_uses(tmp_path, name, brightest, expected):
+    Image.fromarray(np.array([[0, (brightest + 1) // 2, brightest]], np.uint16)).save(tmp_path / name)
+    assert gray(tmp_path / name) == [expected]
+
+
+def save_deep(path, samples):
+    """16 bit with channels: PNG through OpenCV, which wants blue first; TIFF through tifffile."""
+    if path.suffix == ".png":
+        order = [2, 1, 0, 3][: samples.shape[-1]]
+        cv2.imwrite(str(path), samples[..., order])
+    else:
+        extra = {"extrasamples": ["unassalpha"]} if samples.shape[-1] == 4 else {}
+        tifffile.imwrite(path, samples, photometric="rgb", **extra)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("bits", [12, 16])
+def test_16_bit_colour_is_divided_by_the_range_it_uses_too(tmp_path, name, bits):
+    save_deep(tmp_path / name, np.rint(COLOURS / 255.0 * (2**bits - 1)).astype(np.uint16))
+    assert np.abs(read_frame(tmp_path / name).pixels.astype(int) - LUMA).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_16_bit_transparency_is_composed_on_black(tmp_path, name):
+    save_deep(tmp_path / name, np.array([[[65535] * 4, [65535, 65535, 65535, 0], [0, 0, 0, 65535]]], np.uint16))
+    assert gray(tmp_path / name) == [[255, 0, 0]]
+
+
+def test_16_bit_colour_in_planes_is_the_same_as_in_pixels(tmp_path):
+    planes = np.moveaxis(COLOURS, -1, 0).astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
+    assert gray(tmp_path / "a.tif") == LUMA
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zlib", "packbits"])
+@pytest.mark.parametrize("pixels", [RAMP, RAMP.astype(np.uint16) * 257, np.stack([RAMP] * 3, -1)])
+def test_compressed_tiff_is_read_alike(tmp_path, compression, pixels):
+    kind = "rgb" if pixels.ndim == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", pixels, compression=compression, photometric=kind)
+    assert np.array_equal(read_frame(tmp_path / "a.tif").pixels, RAMP)
+
+
+def test_size_comes_as_height_and_width(tmp_path):
+    Image.fromarray(RAMP).save(tmp_path / "a.png")
+    assert image_size(tmp_path / "a.png") == (10, 12)
+
+
+def test_orientation_in_exif_is_ignored_for_masks_do_not_carry_it(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(RAMP).save(tmp_path / "a.jpg", exif=exif)
+    assert read_frame(tmp_path / "a.jpg").shape == image_size(tmp_path / "a.jpg") == (10, 12)
+
+
+@given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20)))
+def test_what_is_written_reads_back_exactly_as_frame_and_as_mask(tmp_path_factory, pixels):
+    file = tmp_path_factory.getbasetemp() / "written.png"
+    write_png(file, pixels)
+    assert np.array_equal(read_frame(file).pixels, pixels)
+    assert np.array_equal(read_labels(file), pixels)
+
+
+def test_16_bit_and_colour_are_written_as_such(tmp_path):
+    deep = np.array([[0, 65535, 300]], np.uint16)
+    write_png(tmp_path / "deep.png", deep)
+    write_png(tmp_path / "colour.png", COLOURS)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "deep.png")), deep)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "colour.png")), COLOURS)
+
+
+# Masks
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.tif", "m.bmp"])
+@pytest.mark.parametrize("values", [[0, 1, 0], [0, 255, 0], [0, 1, 2], [7, 0, 3]])
+def test_values_of_a_gray_mask_are_kept(tmp_path, name, values):
+    Image.fromarray(np.array([values], np.uint8)).save(tmp_path / name)
+    assert read_labels(tmp_path / name).tolist() == [values]
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.tif", "m.bmp"])
+def test_values_of_a_palette_mask_are_indices_not_colours(tmp_path, name):
+    palette_image().save(tmp_path / name)
+    assert read_labels(tmp_path / name).tolist() == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.tif", "m.bmp"])
+def test_a_1_bit_mask_is_0_and_1(tmp_path, name):
+    Image.fromarray(np.array([[True, False, True]])).save(tmp_path / name)
+    assert [int(v > 0) for v in read_labels(tmp_path / name)[0]] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_gray_stored_as_colour_is_a_mask(tmp_path, mode):
+    Image.fromarray(np.array([[0, 1, 255]], np.uint8)).convert(mode).save(tmp_path / "m.png")
+    assert read_labels(tmp_path / "m.png").tolist() == [[0, 1, 255]]
+
+
+def test_what_is_fully_transparent_in_a_mask_is_background(tmp_path):
+    white = np.array([[[255, 255, 255, 0], [255, 255, 255, 255]]], np.uint8)
+    Image.fromarray(white).save(tmp_path / "m.png")
+    assert read_labels(tmp_path / "m.png").tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.tif"])
+def test_small_labels_in_16_bit_are_kept_gray_or_colour(tmp_path, name):
+    labels = np.array([[0, 1, 2]], np.uint16)
+    Image.fromarray(labels).save(tmp_path / name)
+    assert read_labels(tmp_path / name).tolist() == [[0, 1, 2]]
+    save_deep(tmp_path / name, np.stack([labels] * 3, -1))
+    assert read_labels(tmp_path / name).tolist() == [[0, 1, 2]]
+
+
+def test_masks_of_usgra_seg_are_labels_0_1_2(shared_data):
+    for file in sorted((shared_data / "usgra-seg" / "masks").iterdir())[::20]:
+        values = read_labels(file)
+        assert Image.open(file).mode == "P"
+        assert set(np.unique(values)) <= {0, 1, 2}
+        assert (values == 1).any()
+
+
+def jpeg(path):
+    Image.fromarray(RAMP).save(path, format="JPEG")
+
+
+def colour(path):
+    Image.fromarray(COLOURS).save(path)
+
+
+def cmyk(path):
+    Image.new("CMYK", (4, 3)).save(path, format="TIFF")
+
+
+def floats(path):
+    tifffile.imwrite(path, np.array([[0.5, 1.0]], np.float32))
+
+
+def deep(path):
+    Image.fromarray(np.array([[0, 300]], np.uint16)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "fix"),
+    [
+        ("m.jpg", jpeg, "save the masks as PNG or TIFF"),
+        ("m.png", jpeg, "save the masks as PNG or TIFF"),
+        ("m.png", colour, "expected label values"),
+        ("m.tif", cmyk, "expected label values"),
+        ("m.tif", floats, "save the label values as 8 bit"),
+        ("m.png", deep, "label value 300; expected 0 for background"),
+    ],
+)
+def test_what_cannot_be_a_mask_is_refused(tmp_path, name, write, fix):
+    write(tmp_path / name)
+    with pytest.raises(InputError, match=fix) as refused:
+        read_labels(tmp_path / name)
+    assert str(refused.value).startswith(str(tmp_path / name))
+
+
+# Bad input
+
+
+def check_sentence(refused, path, fix):
+    message = str(refused.value)
+    assert message.startswith(f"{path}: ")
+    assert fix in message
+    assert "\n" not in message
+    assert len(message) < len(str(path)) + 300
+
+
+def pages(path):
+    tifffile.imwrite(path, np.stack([RAMP, RAMP]), photometric="minisblack")
+
+
+def animation(kind):
+    def write(path):
+        Image.fromarray(RAMP).save(path, format=kind, save_all=True, append_images=[Image.fromarray(RAMP[::-1])])
+
+    return write
+
+
+def content(data):
+    return lambda path: path.write_bytes(data)
+
+
+@READERS
+@pytest.mark.parametrize(
+    ("name", "write", "fix"),
+    [
+        ("a.png", lambda _: None, "no such file"),
+        ("a.png", lambda path: path.mkdir(), "no such file"),
+        ("a.png", content(b""), "expected PNG, JPEG, TIFF or BMP"),
+        ("a.png", content(b"patient,side\n1,left\n"), "expected PNG, JPEG, TIFF or BMP"),
+        ("a.tif", content(b"II*\x00"), ""),
+        ("a.png", content(png_header(9000, 9000)), "9000 x 9000 pixels; expected at most 50000000: crop or shrink it"),
+        ("a.tif", pages, "holds 2 pages; expected one frame a file"),
+        ("a.png", animation("PNG"), "holds 2 pages; expected one frame a file"),
+        ("a.png", animation("GIF"), "expected PNG, JPEG, TIFF or BMP"),
+    ],
+)
+def test_a_file_that_is_no_single_picture_gets_one_sentence(tmp_path, read, name, write, fix):
+    write(tmp_path / name)
+    with pytest.raises(InputError) as refused:
+        read(tmp_path / name)
+    check_sentence(refused, tmp_path / name, fix)
+
+
+@READERS
+def test_a_header_of_40_000_x_40_000_is_refused_at_once_without_memory(tmp_path, read):
+    (tmp_path / "a.png").write_bytes(png_header(40_000, 40_000))
+    tracemalloc.start()
+    started = time.perf_counter()
+    with pytest.raises(InputError) as refused:
+        read(tmp_path / "a.png")
+    spent = time.perf_counter() - started
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    check_sentence(refused, tmp_path / "a.png", "expected at most 50000000: crop or shrink it")
+    assert peak < 5e6
+    assert spent < 2
+
+
+def test_a_file_of_too_many_bytes_is_not_even_opened(tmp_path):
+    with (tmp_path / "a.bmp").open("wb") as file:
+        file.truncate(600_000_000)
+    with pytest.raises(InputError, match="600000000 bytes; expected at most 500000000"):
+        read_frame(tmp_path / "a.bmp")
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [RAMP.astype(np.float32), RAMP.astype(np.float64), RAMP.astype(np.int32) * 1000, RAMP.astype(np.int16) - 9],
+)
+def test_pixels_of_other_kinds_are_refused_not_clipped(tmp_path, pixels):
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    with pytest.raises(InputError) as refused:
+        read_frame(tmp_path / "a.tif")
+    check_sentence(refused, tmp_path / "a.tif", "8 or 16 bit")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.bmp"])
+def test_a_file_that_was_cut_off_is_refused_wherever_it_ends(tmp_path, name):
+    file = tmp_path / name
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)).save(file)
+    whole = file.read_bytes()
+    for share in (0.01, 0.1, 0.5, 0.9):
+        file.write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(InputError) as refused:
+            read_frame(file)
+        check_sentence(refused, file, "export" if share > 0.2 else "")
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory):
+    """Small files of every format, as bytes."""
+    folder, files = tmp_path_factory.mktemp("healthy"), {}
+    for suffix in (".png", ".jpg", ".tif", ".bmp"):
+        Image.fromarray(COLOURS).save(folder / f"a{suffix}")
+        files[suffix] = (folder / f"a{suffix}").read_bytes()
+    save_deep(folder / "deep.tif", COLOURS.astype(np.uint16) * 257)
+    return [*files.items(), (".tif", (folder / "deep.tif").read_bytes())]
+
+
+@given(which=st.integers(0, 4), changes=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=4))
+def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path_factory, healthy, which, changes):
+    suffix, whole = healthy[which]
+    damaged = bytearray(whole)
+    for place, value in changes:
+        damaged[int(place * len(damaged))] = value
+    file = tmp_path_factory.getbasetemp() / f"damaged{suffix}"
+    file.write_bytes(damaged)
+    for read in (read_frame, read_labels, image_size):
+        try:
+            read(file)
+        except InputError as error:
+            assert str(error).startswith(str(file))
+            assert "\n" not in str(error)

@@ -1,0 +1,189 @@
+"""Bad input at the command line: one sentence, exit status 2, no traceback, and nothing half-written."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sononerve.cli import main
+
+
+@pytest.fixture
+def pairs(data_folder):
+    """Six frames with masks, each its own subject."""
+    for i in range(6):
+        data_folder.pair(f"P{i}_a", i % 2)
+    return data_folder
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Exit status, standard output, standard error."""
+    monkeypatch.setattr(sys, "argv", ["sononerve", *map(str, arguments)])
+    try:
+        main()
+        status = 0
+    except SystemExit as end:
+        status = end.code or 0
+    return status, *capsys.readouterr()
+
+
+def check_refused(result, fault):
+    status, _, error = result
+    assert status == 2
+    assert error.startswith("sononerve: ")
+    assert error.count("\n") == 1
+    assert error.endswith("\n")
+    assert fault in error
+    assert "Traceback" not in error
+
+
+def no_mask(data):
+    (data.path / "masks/P1_a.png").unlink()
+
+
+def other_size(data):
+    data.mask("masks/P1_a.png", size=(10, 10))
+
+
+def unknown_label(data):
+    data.mask("masks/P1_a.png", 77)
+
+
+def no_image(data):
+    data.text("images/P1_a.png", "hello")
+
+
+def bomb(data):
+    (data.path / "images/P1_a.png").unlink()
+    header = b"BM" + bytes(8) + (54).to_bytes(4, "little") + (40).to_bytes(4, "little")
+    header += (40_000).to_bytes(4, "little") * 2 + b"\x01\x00\x18\x00" + bytes(24)
+    data.text("images/P1_a.bmp", header)
+
+
+def two_layouts(data):
+    data.image("1_1.tif")
+    data.mask("1_1_mask.tif")
+
+
+def outside(data):
+    data.manifest("../secret.png,masks/P1_a.png")
+
+
+def empty(data):
+    for file in sorted(data.path.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+
+
+BAD_DATA = pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (no_mask, "images/P1_a.png: no mask"),
+        (other_size, "masks/P1_a.png: the mask is 10 x 10"),
+        (unknown_label, "masks/P1_a.png: unknown label value 77"),
+        (no_image, "images/P1_a.png: not an image"),
+        (bomb, "images/P1_a.bmp: too many pixels"),
+        (two_layouts, "say which with --layout"),
+        (outside, "leaves the manifest's folder"),
+        (empty, "is empty; expected"),
+    ],
+)
+
+
+@BAD_DATA
+@pytest.mark.parametrize("verb", ["split", "show-augment"])
+def test_bad_data_is_one_sentence_and_nothing_is_written(monkeypatch, capsys, pairs, tmp_path, verb, spoil, fault):
+    spoil(pairs)
+    out = tmp_path / "new" / "out"
+    check_refused(run(monkeypatch, capsys, verb, pairs.path, "--out", out), fault)
+    assert not out.parent.exists()
+
+
+@BAD_DATA
+def test_training_on_bad_data_makes_no_run(monkeypatch, capsys, pairs, tmp_path, spoil, fault):
+    spoil(pairs)
+    result = run(monkeypatch, capsys, "train", pairs.path, "--epochs", 1, "--out", tmp_path / "run")
+    check_refused(result, fault)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (["--layout", "coco"], "--layout coco: unknown; expected one of"),
+        (["--classes", "nerve,nerve"], "--classes nerve,nerve: expected different names"),
+        (["--classes", "a,,b"], "--classes a,,b: expected"),
+        (["--subject-pattern", "("], "--subject-pattern '(': not a regular expression"),
+        (["--subject-pattern", "(P)"], "1 group(s) by subject; expected at least 3"),
+        (["--folds", "9", "--subject-pattern", "(P[0-9])"], "6 group(s) by subject; expected at least 10"),
+    ],
+)
+def test_bad_options_of_split_are_one_sentence(monkeypatch, capsys, pairs, tmp_path, options, fault):
+    out = tmp_path / "new" / "split.json"
+    check_refused(run(monkeypatch, capsys, "split", pairs.path, "--out", out, *options), fault)
+    assert not out.parent.exists()
+
+
+def test_what_is_there_is_kept_unless_told(monkeypatch, capsys, pairs, tmp_path):
+    out = tmp_path / "split.json"
+    out.write_text("mine")
+    arguments = ["split", pairs.path, "--out", out, "--subject-pattern", "(P[0-9])"]
+    check_refused(run(monkeypatch, capsys, *arguments), "is there already; use --overwrite")
+    assert out.read_text() == "mine"
+    assert run(monkeypatch, capsys, *arguments, "--overwrite")[0] == 0
+    assert out.read_text() != "mine"
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate"])
+def test_a_model_that_is_not_there_is_one_sentence(monkeypatch, capsys, pairs, tmp_path, verb):
+    what = pairs.path / "images/P0_a.png" if verb == "predict" else pairs.path
+    out = tmp_path / "new" / "out"
+    check_refused(run(monkeypatch, capsys, verb, what, "--model", tmp_path / "none", "--out", out), "none")
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (["--budget", "soon"], "soon"),
+        (["--model", "gpt"], "gpt"),
+        (["--set", "network.wdith=3"], "wdith"),
+        (["--split", "nowhere.json"], "nowhere.json"),
+        (["--size", "-5"], "longest"),
+    ],
+)
+def test_bad_options_of_train_are_one_sentence_and_make_no_run(monkeypatch, capsys, pairs, tmp_path, options, fault):
+    result = run(monkeypatch, capsys, "train", pairs.path, "--out", tmp_path / "run", *options)
+    check_refused(result, fault)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_phantom_that_cannot_be_names_the_option(monkeypatch, capsys, tmp_path):
+    check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--empty", "2"), "--empty")
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_frame_number_that_is_not_there_says_how_many_there_are(monkeypatch, capsys, pairs, tmp_path):
+    result = run(monkeypatch, capsys, "show-augment", pairs.path, "--frame", 6, "--out", tmp_path / "a.png")
+    check_refused(result, "--frame 6: the data set has 6 frames")
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_good_data_is_split_by_subject(monkeypatch, capsys, pairs, tmp_path):
+    out = tmp_path / "new" / "split.json"
+    status, said, _ = run(
+        monkeypatch, capsys, "split", pairs.path, "--out", out, "--subject-pattern", "(P[0-9])", "--json"
+    )
+    assert status == 0
+    assert '"grouping": "by subject"' in said
+    assert out.is_file()
+
+
+def test_the_real_command_ends_with_status_2_and_one_line(pairs, tmp_path):
+    rng = np.random.default_rng(0)
+    pairs.save("images/P1_a.png", rng.integers(0, 256, (30, 30), dtype=np.uint8))
+    call = [sys.executable, "-c", "from sononerve.cli import main; main()"]
+    command = [*call, "split", str(pairs.path), "--out", str(tmp_path / "split.json")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    check_refused((ended.returncode, ended.stdout, ended.stderr), "masks/P1_a.png: the mask is 32 x 24")
+    assert not (tmp_path / "split.json").exists()

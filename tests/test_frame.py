@@ -1,0 +1,62 @@
+"""The nouns: they refuse what they cannot be, and measure by hand-computable rules."""
+
+import numpy as np
+import pytest
+
+from sononerve.frame import Frame, Sample, Segmentation, measure
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((4, 5)), np.zeros((4, 5, 3), np.uint8), np.zeros(4, np.uint8), np.zeros((4, 5), np.uint16)]
+)
+def test_a_frame_is_one_gray_picture_of_8_bit(pixels):
+    with pytest.raises(ValueError, match=r"scan.png: pixels are .*expected uint8"):
+        Frame(pixels, source="scan.png")
+
+
+@pytest.mark.parametrize("spacing", [(0.0, 0.1), (0.1, -0.1), (float("nan"), 0.1), (0.1, float("inf"))])
+def test_spacing_is_two_positive_numbers_or_unknown(spacing):
+    with pytest.raises(ValueError, match="spacing"):
+        Frame(np.zeros((4, 5), np.uint8), spacing)
+
+
+def test_a_mask_of_another_size_is_refused_with_both_sizes():
+    frame = Frame(np.zeros((4, 5), np.uint8), source="scan.png")
+    with pytest.raises(ValueError, match=r"scan.png: the mask is \(5, 4\), the frame \(4, 5\)"):
+        Sample(frame, np.zeros((5, 4), np.uint8))
+
+
+def test_area_centroid_and_box_of_a_block():
+    mask = np.zeros((10, 12), bool)
+    mask[2:5, 6:10] = True
+    found = measure(mask, "nerve", (0.5, 0.2))
+    assert (found.name, found.area_px, found.box) == ("nerve", 12, (6, 2, 4, 3))
+    assert found.centroid == (7.5, 3.0)
+    assert found.area_mm2 == pytest.approx(1.2)
+
+
+def test_box_is_the_hull_of_all_pieces():
+    mask = np.zeros((10, 12), bool)
+    mask[1, 2] = mask[8, 11] = True
+    assert measure(mask, "nerve").box == (2, 1, 10, 8)
+
+
+def test_an_empty_class_has_area_0_and_no_place():
+    found = measure(np.zeros((3, 3), bool), "nerve", (1.0, 1.0))
+    assert (found.area_px, found.area_mm2, found.centroid, found.box) == (0, 0.0, None, None)
+
+
+def test_without_spacing_no_area_in_mm():
+    assert measure(np.ones((3, 3), bool), "nerve").area_mm2 is None
+
+
+def test_a_segmentation_measures_every_class_with_the_spacing_of_its_frame():
+    labels = np.array([[1, 1, 0], [0, 0, 3]], np.uint8)
+    frame = Frame(np.zeros((2, 3), np.uint8), (2.0, 3.0))
+    classes = ("nerve", "vessel", "muscle")
+    found = Segmentation(frame, labels, np.zeros((3, 2, 3), np.float32), classes, 0.9).measurements
+    assert [(m.name, m.area_px, m.area_mm2) for m in found] == [
+        ("nerve", 2, 12.0),
+        ("vessel", 0, 0.0),
+        ("muscle", 1, 6.0),
+    ]
