@@ -3,7 +3,7 @@
 >>> import sononerve
 >>> dataset = sononerve.load_dataset("frames")  # doctest: +SKIP
 >>> sononerve.train(sononerve.TrainConfig(data={"folder": "frames"}, budget_s=1800), "run")  # doctest: +SKIP
->>> sononerve.Predictor.load("run").predict(frame).labels  # doctest: +SKIP
+>>> sononerve.Predictor.load("run").predict(sononerve.read_frame("frame.png")).labels  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from .data import phantom
     from .data.dataset import load_dataset
     from .data.split import split
-    from .errors import InputError
+    from .errors import InputError, TrainingError
     from .evaluate.run import evaluate
     from .frame import Frame, Measurement, Sample, Segmentation
+    from .io.images import read_frame
     from .runtime.predictor import Predictor
     from .train.config import TrainConfig
     from .train.run import train
@@ -34,6 +35,8 @@ _HOMES = {
     "Sample": "frame",
     "Segmentation": "frame",
     "InputError": "errors",
+    "TrainingError": "errors",
+    "read_frame": "io.images",
 }
 
 _MODULES = {"phantom": ".data.phantom", "train": ".train", "evaluate": ".evaluate"}
@@ -46,9 +49,11 @@ __all__ = [
     "Sample",
     "Segmentation",
     "TrainConfig",
+    "TrainingError",
     "evaluate",
     "load_dataset",
     "phantom",
+    "read_frame",
     "split",
     "train",
 ]

@@ -28,8 +28,9 @@ app = typer.Typer(
 
       sononerve predict NEW/*.png --model run --out masks
 
-    FRAMES is a folder: Kaggle's SUBJECT_N.tif pairs, images/ beside masks/, or a manifest.csv. Research only: not a
-    medical device.""",
+    FRAMES is a folder: Kaggle's SUBJECT_N.tif pairs, images/ beside masks/, or a manifest.csv.
+
+    Research only: not a medical device.""",
 )
 app.add_typer(data.app)
 app.add_typer(model.app)

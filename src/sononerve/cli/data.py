@@ -100,7 +100,9 @@ def show_augment(
     out: Annotated[Path, typer.Option("--out", help="Picture to write.")] = Path("augment.png"),
     frame: Annotated[int, typer.Option("--frame", help="Which frame of the data set, from 0.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Same seed, same variations.")] = 0,
-    config_file: Annotated[Path | None, typer.Option("--config", help="A run's config.yaml. [the defaults]")] = None,
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="A run's config.yaml. Default: the defaults.")
+    ] = None,
     layout: LayoutOption = None,
     classes: ClassesOption = None,
     overwrite: OverwriteOption = False,

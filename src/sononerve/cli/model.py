@@ -33,10 +33,10 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option("--out", help="New folder for the run; with --resume the old one.")],
     model: Annotated[
-        str | None, typer.Option("--model", help="Which network; 'sononerve models' lists them. [unet]")
+        str | None, typer.Option("--model", help="Which network; 'sononerve models' lists them. Default: unet.")
     ] = None,
     budget: Annotated[
-        str | None, typer.Option("--budget", help="Time for the whole command: 90s, 30m, 2h. [30m]")
+        str | None, typer.Option("--budget", help="Time for the whole command: 90s, 30m, 2h. Default: 30m.")
     ] = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", help="Passes over the fit part, instead of a budget.")
@@ -46,19 +46,24 @@ def train(
         typer.Option("--early-stopping", help="Stop after so many rounds (fortieths) without a better tune Dice."),
     ] = None,
     split_file: Annotated[
-        Path | None, typer.Option("--split", help="A file of 'sononerve split'. [a new hold-out]")
+        Path | None, typer.Option("--split", help="A file of 'sononerve split'. Default: a new hold-out.")
     ] = None,
-    fold: Annotated[int | None, typer.Option("--fold", help="Which fold of the split. [0]")] = None,
+    fold: Annotated[int | None, typer.Option("--fold", help="Which fold of the split. Default: 0.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
     size: Annotated[
-        int | None, typer.Option("--size", help="Longer side of what the network sees, pixels. [256]")
+        int | None, typer.Option("--size", help="Longer side of what the network sees, pixels. Default: 256.")
     ] = None,
-    batch: Annotated[int | None, typer.Option("--batch", help="Frames per step and device. [16]")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Frames per step and device. Default: 16.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Largest rate of AdamW.")] = None,
-    precision: Annotated[PrecisionName | None, typer.Option("--precision", help="[auto: what is faster here]")] = None,
-    devices: Annotated[int | None, typer.Option("--devices", help="How many GPUs, or CPU processes. [1]")] = None,
+    precision: Annotated[
+        PrecisionName | None,
+        typer.Option("--precision", help="Arithmetic; auto, the default, takes what is faster here."),
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option("--devices", help="How many GPUs, or CPU processes. Default: 1.")
+    ] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Processes that prepare frames; 0: none.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of weights, order and augmentation. [0]")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of weights, order and augmentation. Default: 0.")] = None,
     deterministic: Annotated[
         bool | None, typer.Option("--deterministic", help="The same weights twice, also on a GPU.")
     ] = None,
@@ -198,6 +203,21 @@ def predict(
     )
     if outcome.failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A run's folder or a bundle's folder.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, as model.sono.")],
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Pack a run's bundle into one file, which every --model takes."""
+    from ..runtime.bundle import Bundle, zip_bundle
+
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: is there already; use --overwrite to replace it, or another --out")
+    zip_bundle(Bundle.open(model), out)
+    typer.echo(str(out))
 
 
 @app.command()

@@ -48,7 +48,7 @@ SubjectOption = Annotated[
     ),
 ]
 ModelOption = Annotated[Path, typer.Option("--model", help="A run's folder, a bundle's folder or its zip.")]
-ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. [all]", min=1)]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. Default: all.", min=1)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 

@@ -99,6 +99,25 @@ class Split(BaseModel):
             )
         return [places[name] for name in self.fold(fold).part(part)]
 
+    def anonymous(self) -> Split:
+        """The same split without names: frames are called by their hashes, groups by numbers. For what is passed on."""
+        numbers = {group: f"group {i}" for i, group in enumerate(dict.fromkeys(self.groups.values()), start=1)}
+        seen: dict[str, int] = {}
+        names = {}
+        for name, digest in self.hashes.items():
+            seen[digest] = seen.get(digest, 0) + 1
+            names[name] = digest if seen[digest] == 1 else f"{digest} {seen[digest]}"
+        return Split(
+            grouping=self.grouping,
+            seed=self.seed,
+            groups={names[name]: numbers[group] for name, group in self.groups.items()},
+            hashes={names[name]: digest for name, digest in self.hashes.items()},
+            folds=tuple(
+                Fold.model_validate({part: [names[n] for n in fold.part(part)] for part in ("fit", "tune", "test")})
+                for fold in self.folds
+            ),
+        )
+
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
         write_text(path, json.dumps(self.model_dump(mode="json"), indent=1) + "\n")

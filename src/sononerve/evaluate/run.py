@@ -91,7 +91,7 @@ def _scores(
     overall = summarise(results, dataset.classes)
     warnings = list(scope.warnings)
     if overall.subjects < FEWEST_SUBJECTS:
-        warnings.append(f"only {overall.subjects} subjects or clusters: the intervals are themselves uncertain")
+        warnings.append(f"subjects or clusters behind this: {overall.subjects}; the intervals are themselves uncertain")
     if boxed:
         warnings.append(BOX_WARNING)
     annotators = sorted({r.annotator for r in results if r.annotator is not None})

@@ -37,7 +37,7 @@ def choose_scope(dataset: Dataset, split: Split | None, fold: int, part: Part = 
     if split is not None and tested:
         left_out = {f"in the {name} part": parts.count(name) for name in ("fit", "tune", "test") if name != part}
         left_out["not in the split"] = parts.count(None)
-        groups = tuple(split.groups[name] for name in _names_in_split(dataset, split, tested))
+        groups = _groups(dataset, split, tested)
         warnings = [STATEMENTS["frame"]] if split.leaks else []
         if part != "test":
             warnings.append(f"these are frames of the {part} part, which the model has seen: not a held-out score")
@@ -69,9 +69,14 @@ def _parts(dataset: Dataset, split: Split | None, fold: int) -> list[Part | None
     return [by_hash.get(file_hash(record.image)) for record in dataset.records]
 
 
-def _names_in_split(dataset: Dataset, split: Split, indices: list[int]) -> list[str]:
-    by_hash = {digest: name for name, digest in split.hashes.items()}
-    return [by_hash[file_hash(dataset.records[i].image)] for i in indices]
+def _groups(dataset: Dataset, split: Split, indices: list[int]) -> tuple[str, ...]:
+    """The split's groups by content; subjects by the names they have in ``dataset``, for a bundle's split has none."""
+    by_hash = {digest: split.groups[name] for name, digest in split.hashes.items()}
+    found = []
+    for i in indices:
+        subject = dataset.records[i].subject if split.grouping == "subject" else None
+        found.append(subject or by_hash[file_hash(dataset.records[i].image)])
+    return tuple(found)
 
 
 def _nonzero(counts: dict[str, int]) -> dict[str, int]:

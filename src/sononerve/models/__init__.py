@@ -29,7 +29,10 @@ class Architecture:
 
 MODELS: dict[str, Architecture] = {
     "unet": Architecture(
-        UNet, UNetConfig, UNetConfig(width=48, widest=384, fold=2), "U-Net on pixels folded 2 x 2; the default"
+        UNet,
+        UNetConfig,
+        UNetConfig(width=48, widest=384, fold=2, deep_supervision=2),
+        "U-Net on pixels folded 2 x 2; the default",
     ),
     "unet-notebook": Architecture(
         UNet, UNetConfig, UNetConfig.notebook(), "U-Net with the settings of the published notebook, as a reference"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..errors import InputError
 from ..io.atomic import write_bytes
@@ -31,6 +32,9 @@ GRAPH, WEIGHTS, CONFIG, SCORES, CARD, SPLIT = (
 )
 NEEDED = (GRAPH, WEIGHTS, CONFIG, SCORES, CARD)
 MAX_FILE = 2_000_000_000
+MAX_MANIFEST = 1_000_000
+MOST_PACKED = 100  # bytes unpacked per byte in a zip; weights and graphs hardly shrink, bombs do
+PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
 
 
 class FileEntry(BaseModel):
@@ -56,6 +60,13 @@ class RuntimeConfig(BaseModel):
     classes: tuple[str, ...] = Field(min_length=1)
     threshold: float = Field(default=0.5, gt=0, lt=1)
     fold: int = Field(default=0, ge=0)
+
+    @field_validator("classes")
+    @classmethod
+    def _different(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) != len(classes):
+            raise ValueError("two classes have one name")
+        return classes
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,8 @@ def _from_folder(folder: Path) -> dict[str, bytes]:
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"{folder}: holds no {MANIFEST}; expected a bundle, or a run whose training has ended")
+    if path.stat().st_size > MAX_MANIFEST:
+        raise InputError(f"{path}: {path.stat().st_size} bytes; expected at most {MAX_MANIFEST}")
     manifest = _read_manifest(path, path.read_bytes())
     files = {}
     for name in manifest.files:
@@ -138,17 +151,24 @@ def _from_folder(folder: Path) -> dict[str, bytes]:
 def _from_zip(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = {info.filename: info.file_size for info in archive.infolist()}
-            if MANIFEST not in sizes or sizes[MANIFEST] > MAX_FILE:
+            infos = {info.filename: info for info in archive.infolist()}
+            if MANIFEST not in infos:
                 raise InputError(f"{path}: a zip without {MANIFEST}; expected a bundle")
+            if infos[MANIFEST].file_size > MAX_MANIFEST:
+                raise InputError(f"{path}: {MANIFEST} is larger than {MAX_MANIFEST} bytes; expected a bundle's")
             manifest = _read_manifest(path, archive.read(MANIFEST))
             for name, entry in manifest.files.items():
-                if sizes.get(name) != entry.bytes:
+                info = infos.get(name)
+                if info is None or info.file_size != entry.bytes:
                     raise InputError(
                         f"{path}: {name} is missing or of another size than {MANIFEST} says; copy it again"
                     )
+                if info.file_size > MOST_PACKED * info.compress_size + MAX_MANIFEST:
+                    raise InputError(f"{path}: {name} would unpack to {info.file_size} bytes; not unpacked")
             files = {name: archive.read(name) for name in manifest.files}
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # zipfile and its decompressors raise whatever a damaged file makes them raise
         raise InputError(f"{path}: not a bundle ({error}); expected a folder or zip with {MANIFEST}") from error
     _check(path, manifest, files)
     return files
@@ -163,11 +183,13 @@ def _read_manifest(path: Path, content: bytes) -> Manifest:
                 f"{path}: bundle format {version!r}; this sononerve reads format {FORMAT}: update it, or export anew"
             )
         manifest = Manifest.model_validate(found)
-    except (ValidationError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValidationError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a bundle's manifest ({str(error).splitlines()[0]})") from error
     for name in manifest.files:
-        if "/" in name or "\\" in name or name.startswith("."):
+        if PLAIN.fullmatch(name) is None:
             raise InputError(f"{path}: lists {name!r}; expected plain file names")
+    if sum(entry.bytes for entry in manifest.files.values()) > MAX_FILE:
+        raise InputError(f"{path}: lists more than {MAX_FILE} bytes; expected a bundle")
     missing = set(NEEDED) - set(manifest.files)
     if missing:
         raise InputError(f"{path}: lists no {min(missing)}; the bundle is not whole: export it again")

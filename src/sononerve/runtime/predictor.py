@@ -47,6 +47,8 @@ class Predictor:
 
     def predict_batch(self, frames: list[Frame]) -> list[Segmentation]:
         """Segment frames of one size together; raise `ValueError` where the sizes differ."""
+        if not frames:
+            return []
         if len({frame.shape for frame in frames}) != 1:
             raise ValueError(f"frames of {len({f.shape for f in frames})} sizes; expected one size in a batch")
         pixels = np.stack([frame.pixels for frame in frames])[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import time
 from pathlib import Path
@@ -27,14 +28,15 @@ class Averaging(WeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        def average(old: list[Tensor], new: list[Tensor], seen: Tensor | int) -> None:
-            step = 1 - min(decay, (1 + int(seen)) / (10 + int(seen)))
-            if old[0].is_floating_point():
-                torch._foreach_lerp_(old, new, step)
-            else:  # BatchNorm's count of batches: the average takes over the model's
-                torch._foreach_copy_(old, new)
+        super().__init__(use_buffers=True, multi_avg_fn=functools.partial(_average, decay))
 
-        super().__init__(use_buffers=True, multi_avg_fn=average)
+
+def _average(decay: float, old: list[Tensor], new: list[Tensor], seen: Tensor | int) -> None:
+    step = 1 - min(decay, (1 + int(seen)) / (10 + int(seen)))
+    if old[0].is_floating_point():
+        torch._foreach_lerp_(old, new, step)
+    else:  # BatchNorm's count of batches: the average takes over the model's
+        torch._foreach_copy_(old, new)
 
 
 class SaveState(Callback):

@@ -34,6 +34,7 @@ class SafetensorsIO(CheckpointIO):
             save_file(tensors, temporary, metadata={TREE: json.dumps(tree)})
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
+            temporary.chmod(0o644)  # safetensors makes it private, unlike every other file of a run
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

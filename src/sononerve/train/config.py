@@ -60,7 +60,7 @@ class LossConfig(_Part):
     dice: float = Field(default=1.0, ge=0)
     cross_entropy: float = Field(default=1.0, ge=0)
     deeper: float = Field(default=0.5, ge=0, le=1)
-    batch: bool = False
+    batch: bool = True
 
 
 class TrainConfig(_Part):

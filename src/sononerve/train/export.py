@@ -21,20 +21,21 @@ def bundle_files(
     model: SegmentationModel, config: TrainConfig, plan: Plan, split: Split, classes: tuple[str, ...]
 ) -> dict[str, bytes]:
     """The bundle's files for a trained model, not yet scored."""
+    home = config.data.folder.name  # a bundle is passed on: no paths of this machine, no names of frames
     recorded = {
         "sononerve": __version__,
         "classes": list(classes),
         "threshold": 0.5,
         "fold": config.data.fold,
         "plan": plan.model_dump(mode="json"),
-        "training": config.model_dump(mode="json"),
+        "training": config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json") | {"folder": home}},
     }
     weights: dict[str, Tensor] = {name: value.contiguous() for name, value in model.state_dict().items()}
     return {
         GRAPH: bundle_graph(model, plan.preprocess, len(classes)),
         WEIGHTS: save(weights),
         CONFIG: yaml.safe_dump(recorded, sort_keys=False).encode(),
-        SPLIT: split.model_dump_json().encode(),
+        SPLIT: split.anonymous().model_dump_json().encode(),
         SCORES: b"{}\n",
         CARD: card(config, plan, split, classes, None).encode(),
     }

@@ -28,6 +28,7 @@ from .task import Supervised
 
 CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
 EXPORT_S = 15.0
+FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
 
 
@@ -95,16 +96,34 @@ def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
         raise InputError(f"{out}: is there already; use --resume to go on with it, or another --out")
     if not out.is_dir() or ((out / PLAN).exists() and not (out / CONFIG).exists()):
         raise InputError(f"{out}: not a run's folder; use another --out")
-    if (out / CONFIG).is_file() and TrainConfig.read(out / CONFIG) != config:
-        raise InputError(
-            f"{out}: was begun with other settings; resume with those in {out / CONFIG}, or use another --out"
-        )
+    if (out / PLAN).is_file():
+        changed = _difference(TrainConfig.read(out / CONFIG), _pinned(config, Plan.read(out / PLAN)))
+        if changed:
+            raise InputError(
+                f"{out}: was begun with another {changed}; resume without changing it, or use another --out"
+            )
+
+
+def _pinned(config: TrainConfig, plan: Plan) -> TrainConfig:
+    """The configuration that repeats a run: what was timed once is now said."""
+    return config.model_copy(update={"steps": plan.steps, "precision": plan.precision})
+
+
+def _difference(one: TrainConfig, other: TrainConfig) -> str | None:
+    """The first field that differs; where the data lies is not asked, for the split knows its frames."""
+    for name in TrainConfig.model_fields:
+        a, b = getattr(one, name), getattr(other, name)
+        if name == "data":
+            a, b = (data.model_copy(update={"folder": Path()}) for data in (a, b))
+        if a != b:
+            return name
+    return None
 
 
 def _write_folder(out: Path, config: TrainConfig, division: Split, plan: Plan) -> None:
     """The plan last: a folder without one was stopped before anything was decided, and starts anew."""
     out.mkdir(parents=True, exist_ok=True)
-    config.write(out / CONFIG)
+    _pinned(config, plan).write(out / CONFIG)
     division.write(out / SPLIT)
     plan.write(out / PLAN)
 
@@ -135,11 +154,14 @@ def _announce(config: TrainConfig, dataset: Dataset, division: Split, plan: Plan
     labels = ", ".join(f"{i} {name}" for i, name in enumerate(dataset.classes, start=1))
     console.print(f"data: {len(dataset)} frames ({dataset.layout}), labels {labels}")
     console.print(f"split: {division.statement}; {len(fold.fit)} fit, {len(fold.tune)} tune, {len(fold.test)} test")
+    passes = plan.steps * plan.batch * config.devices / max(1, len(fold.fit))
     console.print(
         f"plan: {config.model}, {plan.parameters / 1e6:.2f} M parameters, {plan.preprocess.height} x "
         f"{plan.preprocess.width}, {plan.steps} steps of {plan.batch} frames, {plan.step_s:.2f} s each, "
         f"{plan.precision} precision on {plan.accelerator}"
     )
+    if passes < FEW_PASSES:
+        console.print(f"warning: only {passes:.1f} passes over the frames; expect poor masks: raise --budget")
 
 
 def _finish(
