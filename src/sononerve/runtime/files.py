@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from ..io.overlay import overlay
 from .predictor import Predictor
 
 TABLE = "measurements.csv"
+MASK, OVERLAY, PROBABILITY = "mask", "overlay", "probability"
 COLUMNS = (
     *("file", "class", "presence", "area_px", "area_mm2", "centroid_x", "centroid_y"),
     *("box_x", "box_y", "box_width", "box_height"),
@@ -36,11 +39,13 @@ class Wanted:
 
     def paths(self, file: Path, out: Path, classes: Sequence[str]) -> dict[str, Path]:
         """Where each output of ``file`` goes."""
-        paths = {"mask": out / f"{file.stem}{self.mask_ending}.png"}
+        paths = {MASK: out / f"{file.stem}{self.mask_ending}.png"}
         if self.overlays:
-            paths["overlay"] = out / "overlays" / f"{file.stem}.png"
+            paths[OVERLAY] = out / "overlays" / f"{file.stem}.png"
         if self.probabilities:
-            paths |= {name: out / "probabilities" / f"{file.stem}_{name.replace(' ', '-')}.png" for name in classes}
+            for label, name in enumerate(classes, start=1):
+                word = re.sub(r"[^\w-]+", "-", name).strip("-") or f"class-{label}"
+                paths[f"{PROBABILITY} {label}"] = out / "probabilities" / f"{file.stem}_{word}.png"
         return paths
 
 
@@ -84,10 +89,11 @@ def predict_files(
     ``resume`` leaves files alone that are in the table already; without it or ``overwrite``, anything that would be
     replaced raises `InputError` before work starts.
     """
-    rows = _read_table(out / TABLE) if resume else []
+    rows = _read_table(out / TABLE, predictor.classes) if resume else []
     finished = {row["file"] for row in rows}
+    planned = _planned(files, out, wanted, predictor.classes)
     if not resume and not overwrite:
-        _refuse_to_replace(files, out, wanted, predictor.classes)
+        _refuse_to_replace([out / TABLE, *planned])
     out.mkdir(parents=True, exist_ok=True)
     _write_table(out / TABLE, rows)
     done, failed = 0, []
@@ -120,34 +126,52 @@ def measurement_rows(file: str, segmentation: Segmentation) -> list[dict[str, st
 
 
 def _save(segmentation: Segmentation, paths: dict[str, Path]) -> None:
-    for kind, path in paths.items():
-        if kind == "mask":
-            write_png(path, segmentation.labels)
-        elif kind == "overlay":
-            write_png(path, overlay(segmentation.frame.pixels, segmentation.labels))
-    for name, probability in zip(segmentation.classes, segmentation.probabilities, strict=True):
-        if name in paths:
-            write_png(paths[name], np.rint(probability.clip(0, 1) * 65535).astype(np.uint16))
+    write_png(paths[MASK], segmentation.labels)
+    if OVERLAY in paths:
+        write_png(paths[OVERLAY], overlay(segmentation.frame.pixels, segmentation.labels))
+    for label, probability in enumerate(segmentation.probabilities, start=1):
+        path = paths.get(f"{PROBABILITY} {label}")
+        if path is not None:
+            write_png(path, np.rint(probability.clip(0, 1) * 65535).astype(np.uint16))
 
 
-def _refuse_to_replace(files: Sequence[Path], out: Path, wanted: Wanted, classes: Sequence[str]) -> None:
-    planned = [path for file in files for path in wanted.paths(file, out, classes).values()]
-    there = [path for path in [out / TABLE, *planned] if path.exists()]
+def _planned(files: Sequence[Path], out: Path, wanted: Wanted, classes: Sequence[str]) -> list[Path]:
+    """Every picture that will be written; raise `InputError` where two are one, or one is a frame to be read."""
+    planned: dict[Path, Path] = {}
+    frames = {file.resolve() for file in files}
+    for file in files:
+        for path in wanted.paths(file, out, classes).values():
+            if path in planned:
+                raise InputError(f"{planned[path]} and {file} would both write {path}; predict them into two folders")
+            if path.resolve() in frames:
+                raise InputError(f"{path}: is a frame to be segmented, and would be replaced; use another --out")
+            planned[path] = file
+    return list(planned)
+
+
+def _refuse_to_replace(planned: Sequence[Path]) -> None:
+    there = [path for path in planned if path.exists()]
     if there:
         raise InputError(
             f"{there[0]}: is there already; use --resume to go on, --overwrite to replace, or another --out"
         )
 
 
-def _read_table(path: Path) -> list[dict[str, str]]:
-    """Rows written whole: a last line that was cut off when the process was killed is left out."""
+def _read_table(path: Path, classes: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of files that are finished: those with a whole row for every class when the process was killed."""
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if tuple(rows.fieldnames or ()) != COLUMNS:
-            raise InputError(f"{path}: not a table of this version; predict into another --out")
-        return [row for row in rows if None not in row.values()]
+    whole, end, _ = path.read_bytes().rpartition(b"\n")
+    try:
+        rows = list(csv.DictReader(io.StringIO((whole + end).decode(), newline="")))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a table of this version; predict into another --out") from error
+    if end and not (whole + end).decode().startswith(",".join(COLUMNS)):
+        raise InputError(f"{path}: not a table of this version; predict into another --out")
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["file"], []).append(row["class"])
+    return [row for row in rows if found[row["file"]] == list(classes) and None not in row.values()]
 
 
 def _write_table(path: Path, rows: list[dict[str, str]]) -> None:
