@@ -127,11 +127,6 @@ def collate(batches: list[Batch]) -> Batch:
     return Batch(frames, torch.cat([b.labels for b in batches]))
 
 
-def _one_thread(_worker: int) -> None:
-    """A worker's OpenCV must not take cores from the training."""
-    cv2.setNumThreads(1)
-
-
 class FrameModule(LightningDataModule):
     """What Lightning trains and tunes on: loaders over `VariedFrames` of fit and `PlainFrames` of tune."""
 
@@ -144,6 +139,8 @@ class FrameModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of one round."""
+        if self.workers:
+            cv2.setNumThreads(1)  # before the fork: OpenCV's threads do not live on in a worker, which waits for them
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         sampler = RoundSampler(self.varied.frames, self.batch, self.steps_per_round, self.seed, rank, world)
         return DataLoader(
@@ -151,7 +148,6 @@ class FrameModule(LightningDataModule):
             batch_sampler=sampler,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
-            worker_init_fn=_one_thread,
             collate_fn=collate,
         )
 

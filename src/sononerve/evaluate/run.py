@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from .. import __version__
 from ..data.dataset import Dataset
 from ..data.split import Part, Split
@@ -57,8 +59,7 @@ def evaluate(
             f"{dataset.folder}: its classes are {', '.join(dataset.classes)}, the model's "
             f"{', '.join(bundle.config.classes)}; name them alike with --classes"
         )
-    split = Split.model_validate_json(bundle.files[SPLIT]) if SPLIT in bundle.files else None
-    scope = choose_scope(dataset, split, bundle.config.fold, part)
+    scope = choose_scope(dataset, _split(bundle), bundle.config.fold, part)
     predictor = Predictor(bundle, threads)
     in_mm = all(dataset.records[i].spacing_mm is not None for i in scope.indices)
     results = []
@@ -69,6 +70,16 @@ def evaluate(
             progress(number, len(scope.indices))
     scores = _scores(bundle, dataset, scope, part, results, in_mm)
     return Evaluation(scores, tuple(results), scope.indices, dataset, predictor)
+
+
+def _split(bundle: Bundle) -> Split | None:
+    if SPLIT not in bundle.files:
+        return None
+    try:
+        return Split.model_validate_json(bundle.files[SPLIT])
+    except ValidationError as error:
+        first = str(error).splitlines()[0]
+        raise InputError(f"{bundle.source}: {SPLIT} is not a split ({first}); export the bundle again") from error
 
 
 def _score(sample: Sample, answer: Segmentation, name: str, group: str, in_mm: bool) -> FrameResult:

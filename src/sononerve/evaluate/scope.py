@@ -11,6 +11,8 @@ from ..io.images import file_hash
 
 OVERLAP = "other frames of this data set were trained on: near-duplicates or the same subjects may stand on both sides"
 
+UNKNOWN = "the model does not say what it was trained on: these frames may be among it, so this is no held-out score"
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -49,12 +51,15 @@ def choose_scope(dataset: Dataset, split: Split | None, fold: int, part: Part = 
         )
     grouping, groups_found = find_groups(dataset.select(unseen))
     seen = len(parts) - len(unseen)
+    told = (
+        "all frames, whether the model has seen them is unknown" if split is None else "frames the model has not seen"
+    )
     return Scope(
         indices=tuple(unseen),
         groups=tuple(groups_found),
-        statement=f"frames the model has not seen; intervals {STATEMENTS[grouping]}",
+        statement=f"{told}; intervals {STATEMENTS[grouping]}",
         left_out=_nonzero({"trained or tuned on": seen}),
-        warnings=(OVERLAP,) if seen else (),
+        warnings=(UNKNOWN,) if split is None else (OVERLAP,) if seen else (),
     )
 
 

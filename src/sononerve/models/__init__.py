@@ -60,4 +60,5 @@ def build(name: str, settings: Mapping[str, Setting], classes: int) -> Segmentat
     >>> build("unet", {"width": 8}, classes=1).divisor
     32
     """
-    return MODELS[name].network(check_settings(name, settings), classes)
+    checked = check_settings(name, settings)
+    return MODELS[name].network(checked, classes)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 from rich.progress import Progress
 from torch import Tensor
 
@@ -37,6 +37,20 @@ def _average(decay: float, old: list[Tensor], new: list[Tensor], seen: Tensor | 
         torch._foreach_lerp_(old, new, step)
     else:  # BatchNorm's count of batches: the average takes over the model's
         torch._foreach_copy_(old, new)
+
+
+class StopEarly(EarlyStopping):
+    """Stops after ``patience`` rounds without a better tune Dice; a run that has stopped stays stopped when resumed."""
+
+    def __init__(self, patience: int) -> None:
+        # Before the round's end, where the state is saved that must know of it.
+        super().__init__("tune_dice", mode="max", patience=patience, check_on_train_epoch_end=False)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stay stopped."""
+        super().on_train_start(trainer, pl_module)
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
 
 class SaveState(Callback):

@@ -47,11 +47,11 @@ class SafetensorsIO(CheckpointIO):
             with safe_open(path, "pt") as file:
                 tree = json.loads((file.metadata() or {})[TREE])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            checkpoint = _put_back(tree, tensors)
+        except (SafetensorError, OSError, LookupError, ValueError, TypeError, RecursionError) as error:
             raise InputError(
                 f"{path}: not a resume state ({error}); train without --resume into a new folder"
             ) from error
-        checkpoint = _put_back(tree, tensors)
         if not isinstance(checkpoint, dict):
             raise InputError(f"{path}: not a resume state; train without --resume into a new folder")
         return checkpoint
@@ -84,7 +84,7 @@ def _put_back(node: Tree, tensors: Mapping[str, Tensor]) -> object:
     if kind == "tensor" and isinstance(value, str):
         return tensors[value]
     if not isinstance(value, list):
-        raise InputError(f"resume state: {kind!r} holds {type(value).__name__}; expected a list")
+        raise TypeError(f"{kind!r} holds {type(value).__name__}; expected a list")
     if kind == "dict":
         pairs = [pair for pair in value if isinstance(pair, list)]
         return {_put_back(pair[0], tensors): _put_back(pair[1], tensors) for pair in pairs}

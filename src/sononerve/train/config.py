@@ -17,6 +17,7 @@ from ..models import Setting
 
 Precision = Literal["auto", "32", "bf16", "16"]
 
+LENGTHS = ("budget_s", "epochs", "steps")
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -99,7 +100,7 @@ class TrainConfig(_Part):
         """Read a run's ``config.yaml``; raise `InputError` naming a field that is wrong."""
         try:
             return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise InputError(f"{path}: cannot be read ({error}); expected a run's configuration") from error
         except ValidationError as error:
             raise InputError(f"{path}: {first_fault(error)}") from error
@@ -108,9 +109,12 @@ class TrainConfig(_Part):
 def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapping[str, object]) -> TrainConfig:
     """``base`` (or the defaults) with what was ``told``, nested by field; None means not told.
 
-    ``settings``: further changes by dotted field, as ``{"network.width": 16}``. Raises `InputError` naming a field.
+    ``settings``: further changes by dotted field, as ``{"network.width": 16}``; there None counts. Who says how long,
+    by budget, epochs or steps, replaces what ``base`` says of it. Raises `InputError` naming a field.
     """
     values: dict[str, object] = {} if base is None else base.model_dump(mode="json")
+    if any(told.get(name) is not None for name in LENGTHS) or set(LENGTHS) & set(settings):
+        values |= dict.fromkeys(LENGTHS)
     _merge(values, told)
     for name, value in settings.items():
         nested: dict[str, object] = {}
@@ -119,20 +123,20 @@ def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapp
         for part in path:
             inner[part] = inner = {}
         inner[last] = value
-        _merge(values, nested)
+        _merge(values, nested, none_counts=True)
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
         raise InputError(f"training settings: {first_fault(error)}") from error
 
 
-def _merge(values: dict[str, object], told: Mapping[str, object]) -> None:
+def _merge(values: dict[str, object], told: Mapping[str, object], none_counts: bool = False) -> None:
     for key, value in told.items():
         if isinstance(value, Mapping):
             inner = values.setdefault(key, {})
             if isinstance(inner, dict):
-                _merge(inner, value)
-        elif value is not None:
+                _merge(inner, value, none_counts)
+        elif value is not None or none_counts:
             values[key] = value
 
 

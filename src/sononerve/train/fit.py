@@ -9,11 +9,10 @@ from typing import Literal
 
 import torch
 from lightning import Callback, LightningDataModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from ..errors import InputError
-from .callbacks import BEST, LAST, LOG, Averaging, LiveLine, RunLog, SaveState
+from .callbacks import BEST, LAST, LOG, Averaging, LiveLine, RunLog, SaveState, StopEarly
 from .checkpoint import SafetensorsIO
 from .config import TrainConfig
 from .plan import Plan
@@ -34,7 +33,8 @@ def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: 
     try:
         trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
     except RuntimeError as error:
-        if "DataLoader worker" in str(error) and "killed" in str(error):
+        told = str(error)
+        if "DataLoader worker" in told and ("killed" in told or "exited unexpectedly" in told):
             raise InputError(
                 f"a worker that prepares frames was killed, out of memory perhaps ({error}); use --workers 0"
             ) from error
@@ -61,7 +61,7 @@ def _trainer(config: TrainConfig, plan: Plan, folder: Path) -> Trainer:
         LiveLine(plan.steps),
     ]
     if config.patience is not None:
-        callbacks.append(EarlyStopping("tune_dice", mode="max", patience=config.patience))
+        callbacks.append(StopEarly(config.patience))
     callbacks.append(SaveState(folder, keep_best=config.patience is not None))
     return Trainer(
         accelerator=plan.accelerator,

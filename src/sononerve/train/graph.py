@@ -130,6 +130,7 @@ def bundle_graph(model: SegmentationModel, preprocess: Preprocess, classes: int)
     end = compose.add_prefix(_end(preprocess, classes), "out/", rename_inputs=False, rename_outputs=False)
     joined = compose.merge_models(start, network, io_map=[("canvas", "network_input")])
     joined = compose.merge_models(joined, end, io_map=[("logits", "logits"), ("size", "size")])
+    del joined.opset_import[1:]  # each part brought the same one
     joined.producer_name = "sononerve"
     onnx.checker.check_model(joined, full_check=True)
     return bytes(joined.SerializeToString())

@@ -1,0 +1,154 @@
+"""The folder of an evaluation: pictures, tables that can be recomputed, and every warning on the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from sononerve.data.dataset import Dataset
+from sononerve.data.split import Split
+from sononerve.errors import InputError
+from sononerve.evaluate.report.folder import chosen_frames, write_evaluation
+from sononerve.evaluate.report.table import table
+from sononerve.evaluate.run import Evaluation, evaluate
+from sononerve.runtime.bundle import Bundle
+
+Make = Callable[..., Bundle]
+
+
+@pytest.fixture
+def evaluation(bright: Make, dataset: Dataset, division: Split) -> Evaluation:
+    return evaluate(bright(division), dataset)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """A table."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def shown(evaluation: Evaluation) -> str:
+    """The table as a person sees it, without line breaks."""
+    text = io.StringIO()
+    Console(file=text, width=400).print(table(evaluation.scores))
+    return text.getvalue()
+
+
+def test_the_page_shows_pictures_that_are_there(evaluation: Evaluation, tmp_path: Path) -> None:
+    page = write_evaluation(evaluation, tmp_path / "out")
+    assert page == tmp_path / "out" / "index.html"
+    sources = re.findall(r'<img src="([^"]+)"', page.read_text())
+    assert any("best" in source for source in sources)
+    assert any("worst" in source for source in sources)
+    assert sorted(f"pictures/{p.name}" for p in (tmp_path / "out" / "pictures").iterdir()) == sorted(sources)
+    for source in sources:
+        with Image.open(page.parent / source) as picture:
+            picture.load()
+            assert min(picture.size) > 100
+
+
+def test_table_json_and_page_hold_every_warning_and_the_split(
+    bright: Make, dataset: Dataset, leaky: Split, tmp_path: Path
+) -> None:
+    evaluation = evaluate(bright(leaky), dataset)
+    page = unescape(write_evaluation(evaluation, tmp_path / "out").read_text())
+    told = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert any("LEAKS" in warning for warning in evaluation.scores.warnings)
+    for warning in evaluation.scores.warnings:
+        assert warning in page
+        assert warning in shown(evaluation)
+        assert warning in told["warnings"]
+    assert all("LEAKS" in text for text in (told["split"], page, shown(evaluation)))
+
+
+def test_the_table_tells_what_was_not_scored(evaluation: Evaluation, division: Split) -> None:
+    assert f"{len(division.fold(0).fit)} in the fit part" in shown(evaluation)
+
+
+def test_scores_can_be_recomputed_from_the_frames(evaluation: Evaluation, tmp_path: Path) -> None:
+    write_evaluation(evaluation, tmp_path / "out")
+    frames = rows(tmp_path / "out" / "frames.csv")
+    told = json.loads((tmp_path / "out" / "scores.json").read_text())["overall"]["classes"]["nerve"]
+    assert len(frames) == evaluation.scores.overall.frames
+    for metric in ("dice", "iou", "accuracy", "hd95", "kaggle"):
+        values = [float(row[metric]) for row in frames if row[metric]]
+        assert sum(values) / len(values) == pytest.approx(told["scores"][metric]["value"], rel=1e-3)
+    empty = [row for row in frames if row["truth_area"] == "0"]
+    wrong = [row for row in empty if row["predicted_area"] != "0"]
+    assert len(wrong) / len(empty) == pytest.approx(told["false_positive_rate"]["value"])
+    assert all(row["dice"] == "" and row["present"] == "0" for row in empty)
+
+
+def test_subjects_can_be_recomputed_from_the_frames(evaluation: Evaluation, tmp_path: Path) -> None:
+    write_evaluation(evaluation, tmp_path / "out")
+    frames = rows(tmp_path / "out" / "frames.csv")
+    for subject in rows(tmp_path / "out" / "subjects.csv"):
+        mine = [float(row["dice"]) for row in frames if row["group"] == subject["group"] and row["dice"]]
+        assert sum(mine) / len(mine) == pytest.approx(float(subject["mean_dice"]), rel=1e-3)
+
+
+def test_frames_without_any_nerve_make_a_page_too(bright: Make, dataset: Dataset, tmp_path: Path) -> None:
+    empty = dataset.select(i for i in range(len(dataset)) if i % 4 == 3)
+    page = write_evaluation(evaluate(bright(), empty), tmp_path / "empty").read_text()
+    assert "false positive" in page
+    assert not re.search(r"\bnan\b", page, re.IGNORECASE)
+
+
+def test_worst_and_best_are_by_dice_and_false_positives_by_area(bright: Make, dataset: Dataset) -> None:
+    results = evaluate(bright(), dataset).results
+    chosen = chosen_frames(results, shown=2)
+    assert {results[i].dice for i in chosen["worst"]} == {0.9}
+    assert {results[i].dice for i in chosen["best"]} == {1.0}
+    assert {results[i].dice for i in chosen["median"]} == {0.95}
+    assert all(not results[i].present and results[i].classes["nerve"].false_positive for i in chosen["false positive"])
+
+
+def test_nothing_is_replaced_unless_told(evaluation: Evaluation, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_evaluation(evaluation, out)
+    (out / "note.txt").write_text("mine")
+    with pytest.raises(InputError, match="is there already; use --overwrite"):
+        write_evaluation(evaluation, out)
+    assert (out / "note.txt").read_text() == "mine"
+    write_evaluation(evaluation, out, overwrite=True)
+    assert not (out / "note.txt").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_folder_that_is_no_evaluation_is_never_replaced(evaluation: Evaluation, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "holiday.png").write_bytes(b"x")
+    with pytest.raises(InputError, match="is not an evaluation's folder and is not replaced"):
+        write_evaluation(evaluation, tmp_path / "photos", overwrite=True)
+    assert (tmp_path / "photos" / "holiday.png").read_bytes() == b"x"
+
+
+def test_a_report_that_fails_leaves_nothing(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sononerve.evaluate.report.folder.page", fail)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError, match="No space left"):
+        write_evaluation(evaluation, tmp_path / "out")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_names_from_outside_cannot_write_into_the_page(bright: Make, dataset: Dataset, tmp_path: Path) -> None:
+    script = "<script>alert(1)</script>"
+    named = replace(dataset, records=tuple(replace(r, annotator=script) for r in dataset.records))
+    page = write_evaluation(evaluate(bright(), named), tmp_path / "out").read_text()
+    assert script not in page
+    assert "&lt;script&gt;" in page

@@ -1,0 +1,117 @@
+"""A bundle scored on a data set by the one predictor, against scores by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sononerve.data.dataset import Dataset, load_dataset
+from sononerve.data.split import Split
+from sononerve.errors import InputError
+from sononerve.evaluate.run import BOX_WARNING, evaluate
+from sononerve.runtime.bundle import Bundle
+
+Make = Callable[..., Bundle]
+
+
+def test_scores_are_as_computed_by_hand(bright: Make, dataset: Dataset) -> None:
+    """Off by 0, 1 and 2 of 20 columns; half of the empty frames have a false positive."""
+    nerve = evaluate(bright(), dataset).scores.overall.classes["nerve"]
+    assert nerve.with_class == 18
+    assert nerve.scores["dice"].value == pytest.approx((1 + 0.95 + 0.9) / 3)
+    assert nerve.scores["precision"].value == pytest.approx((1 + 0.95 + 0.9) / 3)
+    assert nerve.scores["hd95"].value == pytest.approx(1)
+    assert nerve.false_positive_rate.value == 0.5
+    assert set(nerve.dice_by_subject) == {f"S{n}" for n in range(6)}
+
+
+def test_only_the_held_out_frames_are_scored(bright: Make, dataset: Dataset, division: Split) -> None:
+    evaluation = evaluate(bright(division), dataset)
+    assert [r.name for r in evaluation.results] == list(division.fold(0).test)
+    assert [dataset.names[i] for i in evaluation.indices] == list(division.fold(0).test)
+    assert evaluation.scores.overall.frames == len(division.fold(0).test)
+    assert evaluation.scores.split == "by subject"
+    assert evaluation.scores.left_out["in the fit part"] == len(division.fold(0).fit)
+
+
+def test_few_subjects_are_warned_of(bright: Make, dataset: Dataset) -> None:
+    assert any("6" in warning and "intervals" in warning for warning in evaluate(bright(), dataset).scores.warnings)
+
+
+@pytest.mark.parametrize("part", ["fit", "tune"])
+def test_a_seen_part_is_branded_in_the_scores(bright: Make, dataset: Dataset, division: Split, part: str) -> None:
+    scores = evaluate(bright(division), dataset, part).scores  # type: ignore[arg-type]
+    assert scores.part == part
+    assert any("not a held-out score" in warning for warning in scores.warnings)
+
+
+def test_a_leaky_split_is_branded_in_the_scores(bright: Make, dataset: Dataset, leaky: Split) -> None:
+    told = json.loads(evaluate(bright(leaky), dataset).scores.to_json())
+    assert "LEAKS" in told["split"]
+    assert any("LEAKS" in warning for warning in told["warnings"])
+
+
+def test_annotators_are_told_apart(bright: Make, dataset: Dataset) -> None:
+    by_annotator = evaluate(bright(), dataset).scores.by_annotator
+    assert list(by_annotator) == ["Anna", "Ben"]
+    assert by_annotator["Anna"].classes["nerve"].scores["dice"].value == pytest.approx(0.95)
+    assert by_annotator["Ben"].classes["nerve"].scores["dice"].value == pytest.approx(0.95)
+    assert by_annotator["Ben"].classes["nerve"].without == 0
+
+
+def test_other_classes_are_refused_with_both_names(bright: Make, dataset: Dataset) -> None:
+    with pytest.raises(InputError, match=r"classes are nerve, the model's nerve, vessel.*--classes"):
+        evaluate(bright(classes=("nerve", "vessel")), dataset)
+
+
+def test_distances_are_in_mm_only_where_every_frame_has_a_spacing(bright: Make, dataset: Dataset) -> None:
+    spaced = tuple(replace(record, spacing_mm=(0.5, 0.5)) for record in dataset.records)
+    found = evaluate(bright(), replace(dataset, records=spaced)).scores
+    assert found.unit == "mm"
+    assert found.overall.classes["nerve"].scores["hd95"].value == pytest.approx(0.5)
+    partly = evaluate(bright(), replace(dataset, records=(*spaced[:-1], dataset.records[-1]))).scores
+    assert partly.unit == "px"
+    assert partly.overall.classes["nerve"].scores["hd95"].value == pytest.approx(1)
+
+
+def test_truth_of_boxes_is_said_and_scored_as_such(bright: Make, dataset: Dataset) -> None:
+    boxed = tuple(
+        replace(record, boxes=((10.0 + i % 4, 10.0, 20.0, 10.0),) if i % 4 < 3 else ())
+        for i, record in enumerate(dataset.records)
+    )
+    scores = evaluate(bright(), replace(dataset, records=boxed)).scores
+    assert scores.truth == "boxes"
+    assert BOX_WARNING in scores.warnings
+    assert scores.overall.boxes_touched.value == 1
+    assert scores.overall.pixels_inside_boxes.value == pytest.approx(0.95)
+
+
+def test_the_model_is_called_by_its_run_and_the_data_by_its_folder(bright: Make, dataset: Dataset) -> None:
+    scores = evaluate(bright(name="my-run"), dataset).scores
+    assert (scores.model, scores.data) == ("my-run", "frames")
+
+
+def test_a_split_in_the_bundle_that_is_none_is_refused(bright: Make, dataset: Dataset) -> None:
+    bundle = bright()
+    broken = replace(bundle, files={**bundle.files, "split.json": b'{"folds": 3}'})
+    with pytest.raises(InputError, match=r"split\.json"):
+        evaluate(broken, dataset)
+
+
+def test_progress_counts_the_scored_frames(bright: Make, dataset: Dataset, division: Split) -> None:
+    told: list[tuple[int, int]] = []
+    evaluate(bright(division), dataset, progress=lambda *n: told.append(n))
+    count = len(division.fold(0).test)
+    assert told == [(n, count) for n in range(1, count + 1)]
+
+
+def test_frames_of_several_sizes_are_scored_at_their_own(bright: Make, shared_data: Path) -> None:
+    found = load_dataset(shared_data / "usgra-seg", classes=("nerve", "vessel"))
+    few = found.select(range(0, len(found), 30))
+    scores = evaluate(bright(classes=("nerve", "vessel")), few).scores
+    assert len({tuple(size) for size in few.sizes}) > 1
+    assert scores.overall.frames == len(few)

@@ -1,0 +1,126 @@
+"""What each registered model promises. A new one passes as soon as it is in ``MODELS``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sononerve.data.module import Batch, as_batch, collate
+from sononerve.data.phantom import PhantomConfig, samples
+from sononerve.data.preprocess import Preprocess
+from sononerve.losses import DiceCrossEntropy
+from sononerve.models import MODELS, build
+from sononerve.models.output import Output, SegmentationModel
+from sononerve.train.graph import bundle_graph
+from sononerve.train.task import dice_per_frame
+
+TINY: dict[str, dict[str, int]] = {
+    "unet": {"width": 8, "depth": 3, "fold": 1},
+    "unet-notebook": {"width": 8, "depth": 3},
+}
+"""Settings for seconds; a model that is not here is tested as it is."""
+
+
+def make(name: str, classes: int = 1, seed: int = 0) -> SegmentationModel:
+    """A tiny one of this name."""
+    torch.manual_seed(seed)
+    return build(name, TINY.get(name, {}), classes)
+
+
+def frames(count: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
+    """Normalised noise."""
+    return torch.randn(count, 1, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def phantoms(count: int, side: int) -> Batch:
+    """Phantom frames with a nerve, as the network sees them."""
+    preprocess = Preprocess(height=side, width=side)
+    config = PhantomConfig(subjects=count, frames=1, height=128, width=128, empty=0, vessels=False)
+    batches = []
+    for sample in samples(config):
+        assert sample.labels is not None
+        canvas = preprocess.normalise(preprocess.frame(sample.frame.pixels))
+        batches.append(as_batch(canvas[None], preprocess.mask(sample.labels, 1)[None]))
+    return collate(batches)
+
+
+@pytest.mark.parametrize("name", MODELS)
+class TestEveryModel:
+    @pytest.mark.parametrize("classes", [1, 2])
+    @pytest.mark.parametrize("multiples", [(2, 2), (2, 5), (3, 1)])
+    def test_logits_have_the_size_of_the_frames(self, name: str, classes: int, multiples: tuple[int, int]) -> None:
+        model = make(name, classes).eval()
+        height, width = (model.divisor * m for m in multiples)
+        with torch.no_grad():
+            output = model(frames(2, height, width))
+        assert isinstance(output, Output)
+        assert output.logits.shape == (2, classes, height, width)
+        found = output.probabilities()
+        assert found.min() >= 0
+        assert found.sum(1).max() <= 1 + 1e-6
+
+    def test_every_parameter_gets_a_gradient(self, name: str) -> None:
+        model = make(name, classes=2).train()
+        side = 4 * model.divisor
+        labels = torch.randint(0, 3, (2, side, side), generator=torch.Generator().manual_seed(0))
+        DiceCrossEntropy()(model(frames(2, side, side)), labels).backward()
+        idle = [n for n, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+        assert not idle
+
+    def test_a_seed_decides_the_weights(self, name: str) -> None:
+        first, same, other = (make(name, seed=seed).state_dict() for seed in (1, 1, 2))
+        assert all(torch.equal(first[key], same[key]) for key in first)
+        assert any(not torch.equal(first[key], other[key]) for key in first)
+
+    def test_frames_of_one_batch_do_not_change_each_others_answer(self, name: str) -> None:
+        model = make(name).eval()
+        batch = frames(3, 4 * model.divisor, 4 * model.divisor)
+        with torch.no_grad():
+            together = model(batch).logits
+            alone = torch.cat([model(batch[i : i + 1]).logits for i in range(3)])
+        torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+    def test_saved_and_loaded_it_answers_the_same(self, name: str, tmp_path: Path) -> None:
+        model, other = make(name, seed=1).eval(), make(name, seed=2).eval()
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "w.safetensors")
+        batch = frames(1, 4 * model.divisor, 4 * model.divisor)
+        with torch.no_grad():
+            expected = model(batch).logits
+            assert not torch.equal(other(batch).logits, expected)
+            other.load_state_dict(load_file(tmp_path / "w.safetensors"))
+            assert torch.equal(other(batch).logits, expected)
+
+    def test_exported_it_gives_the_same_probabilities(self, name: str) -> None:
+        model = make(name, classes=2).eval()
+        side = 4 * model.divisor
+        preprocess = Preprocess(height=side, width=side)
+        frame = np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)
+        session = ort.InferenceSession(bundle_graph(model, preprocess, 2), providers=["CPUExecutionProvider"])
+        (found,) = session.run(["probabilities"], {"frame": frame[None, None]})
+        with torch.no_grad():
+            expected = model(torch.from_numpy(preprocess.normalise(frame))[None, None]).probabilities()
+        np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+
+    def test_it_learns_four_frames_by_heart(self, name: str) -> None:
+        batch = phantoms(4, 64)
+        model, loss = make(name).train(), DiceCrossEntropy()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        for _ in range(250):
+            optimizer.zero_grad()
+            loss(model(batch.frames), batch.labels).backward()
+            optimizer.step()
+            with torch.no_grad():
+                dice = dice_per_frame(model.eval()(batch.frames).logits, batch.labels)
+            model.train()
+            if dice.min() > 0.95:
+                return
+        pytest.fail(f"Dice of the four frames after 250 steps: {dice.flatten().tolist()}")
+
+
+def test_the_settings_above_are_of_models_that_exist() -> None:
+    assert TINY.keys() <= MODELS.keys()

@@ -1,0 +1,127 @@
+"""What a training is asked to do: read, changed, and refused with the field's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sononerve.errors import InputError
+from sononerve.train.config import TrainConfig, changed, parse_duration, parse_settings
+
+DATA = {"data": {"folder": "frames"}}
+
+
+def test_what_is_not_told_stays_as_it_was() -> None:
+    base = changed(None, DATA, {"batch": 3, "optimiser.learning_rate": 0.01})
+    found = changed(base, {"seed": 4, "batch": None, "optimiser": {"learning_rate": None}}, {})
+    assert (found.seed, found.batch, found.optimiser.learning_rate) == (4, 3, 0.01)
+
+
+def test_set_goes_before_options_and_options_before_the_file() -> None:
+    base = changed(None, DATA, {"seed": 1})
+    assert changed(base, {"seed": 2}, {}).seed == 2
+    assert changed(base, {"seed": 2}, {"seed": 3}).seed == 3
+
+
+def test_set_reaches_into_nested_fields_without_touching_their_neighbours() -> None:
+    found = changed(None, DATA, parse_settings(["augment.flip.p=0", "network.width=16", "network.norm=group"]))
+    assert found.augment.flip.p == 0
+    assert found.augment.rotate == TrainConfig.model_validate(DATA).augment.rotate
+    assert found.network == {"width": 16, "norm": "group"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "field"),
+    [
+        ("rate=1", "rate"),
+        ("optimiser.rate=1", "optimiser.rate"),
+        ("augment.flip.q=1", "augment.flip.q"),
+        ("batch=0", "batch"),
+        ("batch=many", "batch"),
+        ("precision=8", "precision"),
+        ("optimiser=3", "optimiser"),
+        ("canvas.longest=8", "canvas.longest"),
+    ],
+)
+def test_a_field_that_is_unknown_or_wrong_is_named(setting: str, field: str) -> None:
+    with pytest.raises(InputError, match=f"training settings: {field}: .*found"):
+        changed(None, DATA, parse_settings([setting]))
+
+
+@pytest.mark.parametrize("word", ["width", "=3", "network.width=[1"])
+def test_a_setting_that_is_not_name_and_value_is_refused(word: str) -> None:
+    with pytest.raises(InputError, match="--set "):
+        parse_settings([word])
+
+
+@settings(max_examples=20)
+@given(
+    seed=st.integers(0, 2**32),
+    rate=st.floats(1e-9, 10),
+    steps=st.none() | st.integers(1, 10**6),
+    network=st.dictionaries(st.from_regex("[a-z]{1,8}", fullmatch=True), st.booleans() | st.integers() | st.text()),
+    classes=st.none() | st.lists(st.text(min_size=1), min_size=1).map(tuple),
+)
+def test_a_configuration_comes_back_from_its_file(
+    seed: int, rate: float, steps: int | None, network: dict, classes: tuple | None, tmp_path_factory
+) -> None:
+    config = TrainConfig.model_validate(
+        {
+            "data": {"folder": "my frames/ü", "classes": classes},
+            "seed": seed,
+            "optimiser": {"learning_rate": rate},
+            "steps": steps,
+            "network": network,
+        }
+    )
+    path = tmp_path_factory.mktemp("config") / "config.yaml"
+    config.write(path)
+    assert TrainConfig.read(path) == config
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"data: [", "cannot be read"),
+        (b"", "found None"),
+        (b"- 1\n- 2\n", "found"),
+        (b"data: {folder: x}\ncolour: red\n", "colour: .*found 'red'"),
+        (b"data: {folder: x}\nbatch: -1\n", "batch: .*found -1"),
+        (b"!!python/object/apply:os.system ['true']\n", "cannot be read"),
+        ("data: {folder: ü}".encode("latin-1"), "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused_by_name(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"config\.yaml: .*{reason}"):
+        TrainConfig.read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("1.5h", 5400), ("45", 45), (" 2 m ", 120), ("0.5m", 30)]
+)
+def test_a_time_is_read_in_seconds(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "-3m", "30 minutes", "1h30m", "1e3", "nan", "∞"])
+def test_a_time_that_is_none_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(InputError, match=r"--budget.*expected a time such as 90s, 30m or 1\.5h"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [({"budget_s": 60.0}, (60.0, None, None)), ({"epochs": 5}, (None, 5, None)), ({"steps": 7}, (None, None, 7))],
+)
+def test_a_length_that_is_told_goes_before_another_kind_in_the_file(
+    told: dict[str, object], left: tuple[float | None, int | None, int | None]
+) -> None:
+    """A run's own config.yaml pins its steps; ``--config run/config.yaml --budget 1m`` means a minute."""
+    base = changed(None, DATA, {"steps": 1000})
+    found = changed(base, told, {})
+    assert (found.budget_s, found.epochs, found.steps) == left

@@ -1,0 +1,138 @@
+"""The bundle's graph gives what PyTorch gives, for frames of any size, and hides nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sononerve.data.preprocess import Preprocess
+from sononerve.io.images import read_frame
+from sononerve.models import build
+from sononerve.models.output import SegmentationModel
+from sononerve.train.graph import bundle_graph
+
+Floats = np.ndarray
+HEIGHT, WIDTH, CLASSES = 32, 48, 2
+NEAR = 1e-5
+OTHER_LEVEL = 0.02  # where a scaled pixel lies half-way between two grey levels, either may be taken
+
+
+class Pair:
+    """One network twice: in PyTorch between the two ends of `Preprocess`, and as the bundle's graph."""
+
+    def __init__(self, normalisation: str) -> None:
+        torch.manual_seed(3)
+        self.model = lively(build("unet", {"width": 4, "depth": 3}, CLASSES))
+        self.preprocess = Preprocess(height=HEIGHT, width=WIDTH, normalisation=normalisation, mean=61.7, std=43.3)
+        self.graph = bundle_graph(self.model, self.preprocess, CLASSES)
+        self.session = ort.InferenceSession(self.graph, providers=["CPUExecutionProvider"])
+
+    def by_graph(self, frames: Floats) -> Floats:
+        """Probabilities ``(N, C, H, W)`` of uint8 frames ``(N, H, W)``."""
+        return self.session.run(["probabilities"], {"frame": frames[:, None]})[0]
+
+    def ties(self, frame: Floats) -> bool:
+        """Whether a pixel of the canvas lies half-way between two grey levels, but for rounding."""
+        rows, columns = self.preprocess.weights(frame.shape)
+        scaled = rows @ frame.astype(np.float32) @ columns.T
+        return bool((np.abs(scaled % 1 - 0.5) < 1e-3).any())
+
+    def by_torch(self, frame: Floats) -> Floats:
+        """Probabilities ``(C, H, W)`` of one frame."""
+        canvas = self.preprocess.normalise(self.preprocess.frame(frame))
+        with torch.no_grad():
+            found = self.model.eval()(torch.from_numpy(canvas)[None, None]).probabilities()[0]
+        return self.preprocess.restore(found.numpy(), frame.shape)
+
+
+def lively(model: SegmentationModel) -> SegmentationModel:
+    """Weights large enough, and averages odd enough, that answers differ from pixel to pixel."""
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if name.endswith("running_mean"):
+                value.normal_(0, 0.3)
+            elif name.startswith("head"):
+                value.mul_(4)
+    return model
+
+
+@pytest.fixture(scope="module", params=["frame", "fixed"])
+def pair(request: pytest.FixtureRequest) -> Pair:
+    return Pair(request.param)
+
+
+def noise(height: int, width: int, seed: int = 0) -> Floats:
+    """A frame of noise over a slope."""
+    rng = np.random.default_rng([height, width, seed])
+    slope = np.linspace(0, 200, height)[:, None] + np.zeros(width)
+    return (slope + rng.integers(0, 56, (height, width))).astype(np.uint8)
+
+
+@settings(max_examples=25)
+@given(height=st.integers(1, 140), width=st.integers(1, 140))
+@example(1, 1)
+@example(1, 140)
+@example(HEIGHT, WIDTH)
+@example(2 * HEIGHT, 2 * WIDTH)
+@example(500, 3)
+@example(3, 700)
+def test_the_graph_answers_as_torch_at_every_size(pair: Pair, height: int, width: int) -> None:
+    frame = noise(height, width)
+    found = pair.by_graph(frame[None])[0]
+    assert found.shape == (CLASSES, height, width)
+    np.testing.assert_allclose(found, pair.by_torch(frame), atol=OTHER_LEVEL if pair.ties(frame) else NEAR)
+
+
+def test_the_answers_compared_are_not_all_the_same(pair: Pair) -> None:
+    found = pair.by_torch(noise(100, 90))
+    assert np.ptp(found, axis=(1, 2)).min() > 0.05
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_blank_frame_has_finite_answers_as_in_torch(pair: Pair, level: int) -> None:
+    frame = np.full((50, 70), level, np.uint8)
+    found = pair.by_graph(frame[None])[0]
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, pair.by_torch(frame), atol=NEAR)
+
+
+def test_a_batch_of_three_is_three_single_frames(pair: Pair) -> None:
+    frames = np.stack([noise(61, 83, seed) for seed in range(3)])
+    singles = np.concatenate([pair.by_graph(frame[None]) for frame in frames])
+    np.testing.assert_allclose(pair.by_graph(frames), singles, atol=1e-6)
+
+
+def test_real_frames_are_answered_as_in_torch(pair: Pair, shared_data: Path) -> None:
+    sets = ("usgra-seg", "brachial-plexus")
+    files = [path for name in sets for path in sorted((shared_data / name / "images").iterdir())[::90]]
+    assert len(files) >= 4
+    for file in files:
+        frame = read_frame(file).pixels
+        near = OTHER_LEVEL if pair.ties(frame) else NEAR
+        np.testing.assert_allclose(pair.by_graph(frame[None])[0], pair.by_torch(frame), atol=near)
+
+
+def test_probabilities_lie_in_0_to_1_and_leave_room_for_the_background(pair: Pair) -> None:
+    found = pair.by_graph(noise(90, 40)[None])[0]
+    assert found.min() >= 0
+    assert found.sum(0).max() <= 1 + NEAR
+
+
+def test_the_graph_takes_bytes_of_any_size_and_is_one_file_without_traces(pair: Pair) -> None:
+    model = onnx.load_from_string(pair.graph)
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 20)]
+    (taken,) = model.graph.input
+    assert taken.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    batch, channel, height, width = taken.type.tensor_type.shape.dim
+    assert channel.dim_value == 1
+    assert all(size.dim_param and not size.dim_value for size in (batch, height, width))
+    assert not any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer)
+    assert b"/work/" not in pair.graph
+    assert str(Path.cwd()).encode() not in pair.graph
