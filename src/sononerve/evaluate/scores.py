@@ -86,9 +86,24 @@ class Scores:
     overall: Summary
     by_annotator: dict[str, Summary]
 
+    def anonymous(self) -> Scores:
+        """The same scores with subjects and annotators called by numbers: for what is passed on."""
+        told = {f"annotator {i}": _anonymous(s) for i, s in enumerate(self.by_annotator.values(), start=1)}
+        return dataclasses.replace(self, overall=_anonymous(self.overall), by_annotator=told)
+
     def to_json(self) -> str:
         """As JSON, intervals as objects."""
         return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+
+def _anonymous(summary: Summary) -> Summary:
+    classes = {
+        name: dataclasses.replace(
+            found, dice_by_subject={f"group {i}": v for i, v in enumerate(found.dice_by_subject.values(), start=1)}
+        )
+        for name, found in summary.classes.items()
+    }
+    return dataclasses.replace(summary, classes=classes)
 
 
 def summarise(results: Sequence[FrameResult], classes: Sequence[str]) -> Summary:

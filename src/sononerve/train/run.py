@@ -173,9 +173,8 @@ def _finish(
     write_bundle(out / BUNDLE, files)
     with counted("score the test part") as progress:
         evaluation = evaluate(Bundle.open(out / BUNDLE), dataset, progress=progress)
-    scores = evaluation.scores.to_json()
-    files[SCORES] = scores.encode()
+    files[SCORES] = evaluation.scores.anonymous().to_json().encode()
     files[CARD] = card(config, plan, division, dataset.classes, evaluation.scores).encode()
     write_bundle(out / BUNDLE, files)
-    write_text(out / SCORES, scores)
+    write_text(out / SCORES, evaluation.scores.to_json())
     return evaluation
