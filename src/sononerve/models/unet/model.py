@@ -19,7 +19,7 @@ class UNetConfig(BaseModel):
     ``fold``: so many pixels a side are folded into channels before the first level and unfolded after the last
     (Shi et al., 2016, arXiv:1609.05158): few channels on many pixels are what a CPU is worst at.
     ``upsample``: a learned transposed convolution of 2 x 2 or 3 x 3, or bilinear. ``deep_supervision``: so many coarser
-    decoder levels also predict, for the loss in training. ``dropout``: on whole channels, after each downward level and
+    decoder levels also predict, for the loss in training. ``dropout``: of single values, after each downward level and
     before each upward one.
     """
 
@@ -67,7 +67,7 @@ class UNet(SegmentationModel):
         self.deeper_heads = nn.ModuleList(nn.Conv2d(width, classes, 1) for width in deeper)
         self.fold, self.unfold = nn.PixelUnshuffle(config.fold), nn.PixelShuffle(config.fold)
         self.pool = nn.MaxPool2d(2)
-        self.dropout = nn.Dropout2d(config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
         """``(N, 1, H, W)`` to an `Output`; H and W are multiples of ``divisor``."""
