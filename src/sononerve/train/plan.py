@@ -133,10 +133,10 @@ def _accelerator() -> Literal["cpu", "cuda", "mps"]:
 
 
 def _workers(config: TrainConfig, accelerator: str) -> int:
-    """One worker beside a CPU's training, for varying a frame takes a hundredth of a step; more feed a GPU."""
+    """None beside a CPU's training, whose threads would wait for each other while a worker runs; several feed a GPU."""
     if config.workers is not None:
         return config.workers
-    return 1 if accelerator == "cpu" else max(1, min(8, (os.cpu_count() or 2) // config.devices - 1))
+    return 0 if accelerator == "cpu" else max(1, min(8, (os.cpu_count() or 2) // config.devices - 1))
 
 
 def _choose_precision(
