@@ -89,7 +89,11 @@ def test_nothing_in_the_run_is_a_pickle(run: Path) -> None:
             assert isinstance(json.loads(path.read_bytes()[8 : 8 + length]), dict)
 
 
-def test_the_weights_in_the_bundle_are_the_averaged_ones_with_their_buffers(run: Path, bundled: Read) -> None:
+def test_the_weights_in_the_bundle_are_the_averaged_ones_with_their_buffers(
+    tiny: Make, bundled: Read, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train(tiny(keep="last", network={"width": 4, "depth": 3, "norm": "batch"}), run)
     state = SafetensorsIO().load_checkpoint(run / LAST)
     averaged, last = state["state_dict"], state["current_model_state"]
     assert isinstance(averaged, dict)
@@ -148,6 +152,19 @@ def test_early_stopping_stops_and_keeps_the_best_round(tiny: Make, tmp_path: Pat
     assert len(rows) == 3
     assert (tmp_path / "run" / BEST).is_file()
     assert (tmp_path / "run" / "bundle").is_dir()
+
+
+def test_the_best_round_on_the_tune_part_is_the_result_unless_the_last_is_asked_for(
+    tiny: Make, bundled: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for keep in ("best", "last"):
+        falling = (torch.tensor([[1.0 / look]]) for look in range(1, 100))
+        monkeypatch.setattr("sononerve.train.task.dice_per_frame", lambda *_, falling=falling: next(falling))
+        train(tiny(keep=keep), tmp_path / keep)
+    assert SafetensorsIO().load_checkpoint(tmp_path / "best" / BEST)["global_step"] == 1
+    best, last = bundled(tmp_path / "best"), bundled(tmp_path / "last")
+    assert any(not torch.equal(best[name], last[name]) for name in best)
+    assert not (tmp_path / "last" / BEST).exists()
 
 
 def test_a_given_split_is_the_one_that_is_trained_and_scored_on(

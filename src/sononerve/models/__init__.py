@@ -31,7 +31,7 @@ MODELS: dict[str, Architecture] = {
     "unet": Architecture(
         UNet,
         UNetConfig,
-        UNetConfig(width=48, widest=384, fold=2, deep_supervision=2),
+        UNetConfig(width=48, widest=384, fold=2, norm="instance", deep_supervision=2),
         "U-Net on pixels folded 2 x 2; the default",
     ),
     "unet-notebook": Architecture(

@@ -57,24 +57,30 @@ class SaveState(Callback):
     """Saves the resume state after every round, and with ``keep_best`` the one with the best tune Dice beside it."""
 
     def __init__(self, folder: Path, keep_best: bool) -> None:
-        self.folder, self.keep_best, self.best = folder, keep_best, -1.0
+        self.folder, self.keep_best, self.best, self.best_step = folder, keep_best, -1.0, 0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, atomically."""
         score = float(trainer.callback_metrics["tune_dice"])
-        better = score > self.best
-        self.best = max(self.best, score)
+        better = score >= self.best  # the later one of equals: the last where no tune frame holds a class
+        if better:
+            self.best, self.best_step = score, trainer.global_step
         if self.keep_best and better:
             trainer.save_checkpoint(self.folder / BEST)
         trainer.save_checkpoint(self.folder / LAST)
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say which weights are the result."""
+        if self.keep_best and trainer.is_global_zero:
+            console.print(f"keep the weights of step {self.best_step}, mean tune Dice {self.best:.3f}")
+
     def state_dict(self) -> dict[str, float]:
-        """The best score so far."""
-        return {"best": self.best}
+        """The best score so far, and its step."""
+        return {"best": self.best, "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Go on from the best score so far."""
-        self.best = state_dict["best"]
+        self.best, self.best_step = state_dict["best"], int(state_dict["best_step"])
 
 
 class RunLog(Callback):

@@ -68,8 +68,9 @@ class TrainConfig(_Part):
     """A whole training.
 
     One of ``budget_s`` (seconds of the whole command), ``epochs`` (passes over the fit part) and ``steps`` says how
-    long; a budget where none is given. ``patience``: stop after so many rounds without a better tune Dice. ``workers``:
-    processes that vary frames, beside the training's own. ``network``: changes to the model's preset.
+    long; a budget where none is given. ``keep``: the weights of the round with the best tune Dice, or the last ones.
+    ``patience``: stop after so many rounds without a better tune Dice. ``workers``: processes that vary frames, beside
+    the training's own. ``network``: changes to the model's preset.
     """
 
     data: DataConfig
@@ -83,6 +84,7 @@ class TrainConfig(_Part):
     budget_s: float | None = Field(default=None, ge=5)
     epochs: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
+    keep: Literal["best", "last"] = "best"
     patience: int | None = Field(default=None, ge=1)
     precision: Precision = "auto"
     devices: int = Field(default=1, ge=1)

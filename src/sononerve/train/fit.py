@@ -41,8 +41,7 @@ def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: 
         raise
     if trainer.interrupted:
         raise KeyboardInterrupt
-    best = folder / BEST
-    return best if config.patience is not None and best.is_file() else last
+    return folder / BEST if config.keep == "best" else last
 
 
 def _trainer(config: TrainConfig, plan: Plan, folder: Path) -> Trainer:
@@ -62,7 +61,7 @@ def _trainer(config: TrainConfig, plan: Plan, folder: Path) -> Trainer:
     ]
     if config.patience is not None:
         callbacks.append(StopEarly(config.patience))
-    callbacks.append(SaveState(folder, keep_best=config.patience is not None))
+    callbacks.append(SaveState(folder, keep_best=config.keep == "best"))
     return Trainer(
         accelerator=plan.accelerator,
         devices=config.devices,

@@ -50,7 +50,7 @@ class Rotate(Affine):
     """Rotate by up to ``degrees`` either way."""
 
     p: Probability = 0.7
-    degrees: float = Field(default=20.0, ge=0, le=180)
+    degrees: float = Field(default=10.0, ge=0, le=180)
 
     def draw(self, rng: np.random.Generator) -> Params:
         return {"degrees": float(rng.uniform(-self.degrees, self.degrees))}
@@ -65,8 +65,8 @@ class Scale(Affine):
     """Zoom by a factor from ``smallest`` to ``largest``, and stretch one axis by up to ``stretch``."""
 
     p: Probability = 0.8
-    smallest: float = Field(default=0.75, gt=0)
-    largest: float = Field(default=1.35, gt=0)
+    smallest: float = Field(default=0.85, gt=0)
+    largest: float = Field(default=1.18, gt=0)
     stretch: float = Field(default=0.15, ge=0, lt=1)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -79,9 +79,9 @@ class Scale(Affine):
 
 
 class Shear(Affine):
-    """Shear sideways by up to ``degrees``, as a tilted probe does."""
+    """Shear sideways by up to ``degrees``, as a tilted probe does; off by default."""
 
-    p: Probability = 0.4
+    p: Probability = 0.0
     degrees: float = Field(default=10.0, ge=0, lt=60)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -108,9 +108,9 @@ class Shift(Affine):
 
 
 class Crop(Affine):
-    """Enlarge a window that keeps at least ``smallest`` of each axis: another depth setting."""
+    """Enlarge a window that keeps at least ``smallest`` of each axis: another depth setting; off by default."""
 
-    p: Probability = 0.2
+    p: Probability = 0.0
     smallest: float = Field(default=0.6, gt=0, le=1)
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -125,9 +125,12 @@ class Crop(Affine):
 
 
 class Elastic(Operation):
-    """Bend by a smooth random field of ``knots`` x ``knots`` moves of about ``fraction`` of each axis."""
+    """Bend by a smooth field of ``knots`` x ``knots`` random moves of about ``fraction`` of each axis.
 
-    p: Probability = 0.4
+    Off by default.
+    """
+
+    p: Probability = 0.0
     knots: int = Field(default=5, ge=3, le=32)
     fraction: float = Field(default=0.02, ge=0, le=0.1)
 

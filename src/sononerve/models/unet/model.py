@@ -9,6 +9,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from ..norm import InstanceNorm
 from ..output import Output, SegmentationModel
 
 
@@ -101,7 +102,7 @@ def _norm(channels: int, config: UNetConfig) -> nn.Module:
     if config.norm == "batch":
         return nn.BatchNorm2d(channels)
     if config.norm == "instance":
-        return nn.InstanceNorm2d(channels, affine=True)
+        return InstanceNorm(channels)
     if config.norm == "group":
         return nn.GroupNorm(min(8, channels), channels)
     return nn.Identity()
