@@ -14,7 +14,7 @@ class InstanceNorm(nn.Module):
 
     What `torch.nn.InstanceNorm2d` does, with two differences: one pixel a channel is allowed (the answer is the shift),
     and training on a CPU goes frame by frame through the batch normalisation's kernel, which keeps channels last:
-    a training step takes a quarter less.
+    on one thread a training step of the default U-Net at 192 x 192 took 1.0 s instead of 1.3 to 1.5.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
