@@ -1,5 +1,7 @@
 """manifest.csv: everything it can tell, and no way out of its folder."""
 
+from pathlib import Path
+
 import pytest
 
 from sononerve.data.layouts.manifest import read
@@ -90,6 +92,13 @@ def test_a_link_that_leaves_the_folder_is_refused_and_one_that_stays_is_not(fill
     (filled.path / "images/outer.png").symlink_to(secret)
     filled.manifest("images/outer.png,masks/a.png")
     refuse(filled, "leaves the manifest's folder")
+
+
+def test_a_folder_named_by_a_way_up_is_read(filled, monkeypatch):
+    filled.manifest("images/a.png,masks/a.png")
+    monkeypatch.chdir(filled.path / "images")
+    (record,) = read(Path("..") / ".." / filled.path.name)
+    assert record.name == "images/a.png"
 
 
 def test_a_folder_that_is_itself_reached_by_a_link_is_read(filled, tmp_path):

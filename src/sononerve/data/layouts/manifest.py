@@ -78,8 +78,9 @@ def _record(folder: Path, row: dict[str, str | None], where: str, boxed: bool) -
 
 
 def _inside(folder: Path, name: str, where: str) -> Path:
-    path = folder / name.replace("\\", "/")
-    outside = PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or ".." in path.parts or "\0" in name
+    below = PurePosixPath(name.replace("\\", "/"))
+    path = folder / below
+    outside = below.is_absolute() or PureWindowsPath(name).drive or ".." in below.parts or "\0" in name
     if outside or not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{where}: {name!r} leaves the manifest's folder; expected a path below it")
     return path
