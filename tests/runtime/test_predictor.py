@@ -52,9 +52,16 @@ def test_presence_is_high_for_a_small_nerve_and_low_for_a_bright_pixel(nerve: Pr
     assert nerve.predict(Frame(pixel)).presence < 0.05
 
 
+def test_presence_asks_for_as_much_as_the_models_nerves_cover() -> None:
+    spot = np.zeros((100, 100), np.float32)
+    spot[:10, :10] = 1  # 1 % of the frame
+    assert presence_of(spot, 0.005) == 1
+    assert presence_of(spot, 0.05) == pytest.approx(0.2)
+
+
 @given(seed=st.integers(0, 1000), size=st.integers(1, 40))
 def test_presence_is_a_probability(seed: int, size: int) -> None:
-    found = presence_of(np.random.default_rng(seed).random((size, size), np.float32))
+    found = presence_of(np.random.default_rng(seed).random((size, size), np.float32), 0.05)
     assert 0 <= found <= 1
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sononerve.data.dataset import load_dataset
 from sononerve.data.phantom import PhantomConfig, write
 from sononerve.evaluate.run import evaluate
+from sononerve.runtime.bundle import Bundle
 from sononerve.train.config import TrainConfig
 from sononerve.train.run import train
 
@@ -43,6 +46,14 @@ def test_no_name_of_a_person_a_frame_or_a_path_is_in_the_bundle(run: Path, named
         content = file.read_bytes()
         for private in (b"Doe-Jane", b"Dr-Roe", b"ward7", *frames):
             assert private not in content, f"{private!r} in {file.name}"
+
+
+def test_the_bundle_knows_how_much_a_nerve_covers_in_the_frames_to_fit(run: Path, named: Path) -> None:
+    fitted = json.loads((run / "split.json").read_text())["folds"][0]["fit"]
+    samples = [sample for sample in load_dataset(named) if sample.frame.source.removeprefix(f"{named}/") in fitted]
+    shares = [(sample.labels == 1).mean() for sample in samples if (sample.labels == 1).any()]
+    assert len(samples) == len(fitted)
+    assert Bundle.open(run / "bundle").config.nerve_share == pytest.approx(np.median(shares))
 
 
 def test_the_runs_own_scores_keep_the_names(run: Path) -> None:

@@ -34,6 +34,7 @@ NEEDED = (GRAPH, WEIGHTS, CONFIG, SCORES, CARD)
 MAX_FILE = 2_000_000_000
 MAX_MANIFEST = 1_000_000
 MOST_PACKED = 100  # bytes unpacked per byte in a zip; weights and graphs hardly shrink, bombs do
+SMALL_NERVE = 0.005  # of a frame; for bundles that do not say how much their nerves cover
 PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
 
 
@@ -54,11 +55,15 @@ class Manifest(BaseModel):
 
 
 class RuntimeConfig(BaseModel):
-    """What running a bundle needs of its ``config.yaml``; the rest there is for training it again."""
+    """What running a bundle needs of its ``config.yaml``; the rest there is for training it again.
+
+    ``nerve_share``: how much of a frame the nerve covers, in the median of the frames it was fitted to that hold one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     classes: tuple[str, ...] = Field(min_length=1)
     threshold: float = Field(default=0.5, gt=0, lt=1)
+    nerve_share: float = Field(default=SMALL_NERVE, gt=0, le=1)
     fold: int = Field(default=0, ge=0)
 
     @field_validator("classes")

@@ -13,8 +13,6 @@ from ..errors import InputError
 from ..frame import Frame, Segmentation
 from .bundle import GRAPH, Bundle
 
-PRESENCE_SHARE = 0.005  # of the frame's pixels: a small nerve
-
 
 class Predictor:
     """Runs a bundle on the CPU with ONNX Runtime; one may be shared by threads.
@@ -61,7 +59,8 @@ class Predictor:
 
     def _segmentation(self, frame: Frame, probabilities: NDArray[np.float32], presence: float | None) -> Segmentation:
         labels = label_map(probabilities, self.bundle.config.threshold)
-        seen = presence_of(probabilities[0]) if presence is None else presence
+        share = self.bundle.config.nerve_share
+        seen = presence_of(probabilities[0], share) if presence is None else presence
         return Segmentation(frame, labels, probabilities, self.classes, seen)
 
 
@@ -74,11 +73,11 @@ def label_map(probabilities: NDArray[np.float32], threshold: float = 0.5) -> NDA
     return np.where(probabilities.sum(0) > threshold, winner, np.uint8(0)).astype(np.uint8)
 
 
-def presence_of(nerve: NDArray[np.float32]) -> float:
+def presence_of(nerve: NDArray[np.float32], share: float) -> float:
     """How likely a nerve is in the frame, where the network has no head for it: 0..1.
 
-    The mean over the likeliest 0.5 % of the pixels of ``nerve`` ``(H, W)``: as much as a small nerve covers, so that
-    one bright pixel does not count.
+    The mean over the likeliest pixels of ``nerve`` ``(H, W)``, as many as a nerve covers: ``share`` of the frame. So a
+    bright speck counts little.
     """
-    count = max(1, round(PRESENCE_SHARE * nerve.size))
+    count = max(1, round(share * nerve.size))
     return float(np.partition(nerve.ravel(), -count)[-count:].mean())

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import numpy as np
 import yaml
 from safetensors.torch import save
 from torch import Tensor
 
 from .. import __version__
+from ..data.dataset import Dataset
 from ..data.split import Split
 from ..evaluate.report.table import rows
 from ..evaluate.scores import Scores
 from ..models.output import SegmentationModel
-from ..runtime.bundle import CARD, CONFIG, GRAPH, SCORES, SPLIT, WEIGHTS
+from ..runtime.bundle import CARD, CONFIG, GRAPH, SCORES, SMALL_NERVE, SPLIT, WEIGHTS
 from .config import TrainConfig
 from .graph import bundle_graph
 from .plan import Plan
 
 
 def bundle_files(
-    model: SegmentationModel, config: TrainConfig, plan: Plan, split: Split, classes: tuple[str, ...]
+    model: SegmentationModel, config: TrainConfig, plan: Plan, split: Split, fitted: Dataset
 ) -> dict[str, bytes]:
-    """The bundle's files for a trained model, not yet scored."""
+    """The bundle's files for a trained model, not yet scored; ``fitted`` are the frames that it was fitted to."""
+    classes = fitted.classes
     home = config.data.folder.name  # a bundle is passed on: no paths of this machine, no names of frames
     recorded = {
         "sononerve": __version__,
         "classes": list(classes),
         "threshold": 0.5,
+        "nerve_share": nerve_share(fitted),
         "fold": config.data.fold,
         "plan": plan.model_dump(mode="json"),
         "training": config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json") | {"folder": home}},
@@ -39,6 +43,12 @@ def bundle_files(
         SCORES: b"{}\n",
         CARD: card(config, plan, split, classes, None).encode(),
     }
+
+
+def nerve_share(dataset: Dataset) -> float:
+    """How much of a frame the nerve covers: the median over the frames that hold one, 0..1."""
+    areas = dataset.areas[dataset.present, 0]
+    return float(np.median(areas)) if areas.size else SMALL_NERVE
 
 
 def card(config: TrainConfig, plan: Plan, split: Split, classes: tuple[str, ...], scores: Scores | None) -> str:

@@ -169,7 +169,8 @@ def _finish(
 ) -> Evaluation:
     """Write the bundle, score it as a user would run it, and put the scores into it."""
     console.print("write the bundle")
-    files = bundle_files(model, config, plan, division, dataset.classes)
+    fitted = dataset.select(division.indices(dataset, config.data.fold, "fit"))
+    files = bundle_files(model, config, plan, division, fitted)
     write_bundle(out / BUNDLE, files)
     with counted("score the test part") as progress:
         evaluation = evaluate(Bundle.open(out / BUNDLE), dataset, progress=progress)
