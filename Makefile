@@ -33,8 +33,8 @@ test: lint types unit  ## Lint, types, tests
 test-packages:  ## Debian packages that tests need: none so far
 
 lint: $(VENV)/.test
-	$(BIN)/ruff format --check src tests benchmarks docs
-	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks scripts docs
+	$(BIN)/ruff check src tests benchmarks scripts docs
 
 types: $(VENV)/.test
 	$(BIN)/mypy

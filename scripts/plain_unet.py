@@ -6,7 +6,7 @@ cross-entropy plus soft Dice, bf16; flips, rotation, scale, shear, shift, gamma,
 one left-right flip averaged when scoring; presence is the highest probability plus the marked share of the frame.
 
     sononerve evaluate frames --model run --out scored
-    python benchmarks/plain_unet.py frames --split run/split.json --against scored/frames.csv --out plain.json
+    python scripts/plain_unet.py frames --split run/split.json --against scored/frames.csv --out plain.json
 
 Differences are those of the run minus the plain network, paired by frame, groups resampled.
 """
@@ -114,18 +114,19 @@ def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
 def train(fitted: Dataset, epochs: int, rate: float) -> PlainUNet:
     """Train on all frames, printing the loss as it goes."""
     frames, labels = squashed(fitted)
-    model = PlainUNet(len(fitted.classes)).to(memory_format=torch.channels_last)
+    model = PlainUNet(len(fitted.classes))
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * (len(frames) // BATCH))
     for epoch in range(1, epochs + 1):
         losses = []
-        for chosen in torch.randperm(len(frames)).split(BATCH):
+        for chosen in torch.randperm(len(frames)).split(BATCH):  # type: ignore[no-untyped-call]
             if len(chosen) < BATCH:
                 continue
             x, y = varied(frames[chosen], labels[chosen])
             loss = loss_of(logits_of(model, x), y)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
@@ -202,7 +203,7 @@ def main() -> None:
     }
     overall = summarise(results, dataset.classes)
     told = {
-        "command": " ".join(["python", "benchmarks/plain_unet.py", *sys.argv[1:]]),
+        "command": " ".join(["python", "scripts/plain_unet.py", *sys.argv[1:]]),
         "frames": {"trained": len(fit) + len(tune), "scored": len(test)},
         "seconds": round(seconds),
         "threads": torch.get_num_threads(),
