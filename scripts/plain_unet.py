@@ -210,6 +210,7 @@ def main() -> None:
         "split": division.statement,
         "overall": without_names(overall),
         "by_annotator": by_annotator,
+        "dice": {r.name: {name: scores.dice for name, scores in r.classes.items()} for r in results},
         "run_minus_plain": differences(results, given.against) if given.against else None,
     }
     given.out.write_text(json.dumps(told, indent=1) + "\n")

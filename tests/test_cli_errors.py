@@ -94,7 +94,7 @@ BAD_DATA = pytest.mark.parametrize(
 @pytest.mark.parametrize("verb", ["split", "show-augment"])
 def test_bad_data_is_one_sentence_and_nothing_is_written(monkeypatch, capsys, pairs, tmp_path, verb, spoil, fault):
     spoil(pairs)
-    out = tmp_path / "new" / "out"
+    out = tmp_path / "new" / "out.png"
     check_refused(run(monkeypatch, capsys, verb, pairs.path, "--out", out), fault)
     assert not out.parent.exists()
 
@@ -150,6 +150,8 @@ def test_a_model_that_is_not_there_is_one_sentence(monkeypatch, capsys, pairs, t
         (["--set", "network.wdith=3"], "wdith"),
         (["--split", "nowhere.json"], "nowhere.json"),
         (["--size", "-5"], "longest"),
+        (["--epochs", "1", "--budget", "30s"], "budget_s and epochs both say how long"),
+        (["--early-stopping", "0"], "--early-stopping: "),
     ],
 )
 def test_bad_options_of_train_are_one_sentence_and_make_no_run(monkeypatch, capsys, pairs, tmp_path, options, fault):
@@ -158,8 +160,48 @@ def test_bad_options_of_train_are_one_sentence_and_make_no_run(monkeypatch, caps
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("verb", ["split", "show-augment", "train", "phantom"])
+def test_a_place_below_a_file_is_refused_before_any_work(monkeypatch, capsys, pairs, tmp_path, verb):
+    (tmp_path / "file").write_text("mine")
+    data = [] if verb == "phantom" else [pairs.path]
+    result = run(monkeypatch, capsys, verb, *data, "--out", tmp_path / "file" / "out.png")
+    check_refused(result, f"{tmp_path / 'file'} is a file, not a folder")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("verb", ["split", "show-augment"])
+def test_a_folder_is_not_replaced_by_a_file(monkeypatch, capsys, pairs, tmp_path, verb):
+    result = run(monkeypatch, capsys, verb, pairs.path, "--out", tmp_path, "--overwrite")
+    check_refused(result, "is a folder; expected the name of a file")
+
+
+def test_a_picture_of_another_kind_is_refused(monkeypatch, capsys, pairs, tmp_path):
+    check_refused(run(monkeypatch, capsys, "show-augment", pairs.path, "--out", tmp_path / "a.jpg"), "ends in .png")
+
+
+def test_a_file_that_the_system_refuses_is_one_sentence(monkeypatch, capsys, pairs, tmp_path):
+    def full(*_):
+        raise OSError(28, "No space left on device", str(tmp_path / "split.json"))
+
+    monkeypatch.setattr("sononerve.data.split.write_text", full)
+    result = run(monkeypatch, capsys, "split", pairs.path, "--out", tmp_path / "split.json")
+    check_refused(result, "split.json: cannot be read or written (No space left on device)")
+
+
+def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, pairs, tmp_path):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sononerve.train.run.train", interrupted)
+    status, _, error = run(monkeypatch, capsys, "train", pairs.path, "--out", tmp_path / "run")
+    assert status == 130
+    assert "a training goes on with --resume" in error
+    assert "Traceback" not in error
+
+
 def test_a_phantom_that_cannot_be_names_the_option(monkeypatch, capsys, tmp_path):
     check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--empty", "2"), "--empty")
+    check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--size", "1"), "--size")
     assert not (tmp_path / "p").exists()
 
 

@@ -51,6 +51,14 @@ def test_every_class_has_its_share(three):
     assert dataset.areas[3].tolist() == pytest.approx([0, 0, 20 / 768])
 
 
+@pytest.mark.parametrize("box", ["[40, 2, 3, 4]", "[1, 24, 3, 4]", "[-9, 2, 3, 4]", "[1, -9, 3, 4]"])
+def test_a_box_outside_of_its_frame_is_refused_with_its_frame(data_folder, box):
+    data_folder.pair("a")
+    data_folder.manifest(f'images/a.png,masks/a.png,"[{box}]"', header="image,mask,boxes_xywh")
+    with pytest.raises(InputError, match=r"images/a.png: the box .* lies outside of its frame of 32 x 24"):
+        load_dataset(data_folder.path, "manifest")
+
+
 def test_boxes_and_spacing_of_a_manifest_reach_the_sample(data_folder):
     data_folder.image("a.png")
     data_folder.mask("b.png")
@@ -108,6 +116,12 @@ def test_names_are_read_from_classes_txt(three):
 def test_given_classes_go_before_classes_txt(three):
     three.text("classes.txt", "a\nb\n")
     assert load_dataset(three.path, classes=("ulnar nerve",)).classes == ("ulnar nerve",)
+
+
+def test_assumed_classes_stand_in_for_classes_txt_alone(three):
+    assert load_dataset(three.path, assumed_classes=("ulnar",)).classes == ("ulnar",)
+    three.text("classes.txt", "median\n")
+    assert load_dataset(three.path, assumed_classes=("ulnar",)).classes == ("median",)
 
 
 @pytest.mark.parametrize("content", ["", "nerve\nnerve\n", "größe".encode("latin-1")])

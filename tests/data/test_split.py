@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from sononerve.data.dataset import Dataset, load_dataset
 from sononerve.data.layouts import Record
@@ -18,7 +19,7 @@ PARTS = ("fit", "tune", "test")
 @pytest.fixture(scope="session")
 def one_file(tmp_path_factory):
     file = tmp_path_factory.mktemp("split") / "frame.png"
-    file.write_bytes(b"the split only hashes it")
+    Image.new("L", (2, 2)).save(file)
     return file
 
 
@@ -202,3 +203,15 @@ def test_a_split_edited_to_leak_is_refused(one_file, tmp_path):
     file.write_text(json.dumps(edited))
     with pytest.raises(InputError, match="in fit and test"):
         Split.read(file)
+
+
+def test_other_pictures_under_the_same_names_are_refused(data_folder):
+    for i in range(6):
+        data_folder.pair(f"P{i}_a")
+    dataset = load_dataset(data_folder.path, subject_pattern="(P[0-9])")
+    division = split(dataset)
+    division.check(dataset, 0)
+    changed = division.fold(0).tune[0]
+    data_folder.save(changed, np.full((24, 32), 7, np.uint8))
+    with pytest.raises(InputError, match=f"{changed} is not the frame that was split"):
+        division.check(dataset, 0)

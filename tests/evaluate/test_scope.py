@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sononerve.data.dataset import Dataset, load_dataset
 from sononerve.data.split import Split, split
@@ -39,6 +40,15 @@ def test_renamed_copies_are_known_again_by_their_content(dataset: Dataset, divis
     scope = choose_scope(mixed, division, 0)
     assert scope.indices == (3, 4)
     assert scope.groups == tuple(division.groups[name] for name in fold.test[:2])
+
+
+def test_copies_saved_in_another_format_are_known_again(dataset: Dataset, division: Split, tmp_path: Path) -> None:
+    fold = division.fold(0)
+    mixed = copied(dataset, (*fold.fit[:3], *fold.test[:2]), tmp_path / "mixed")
+    for record in mixed.records:
+        Image.open(record.image).save(record.image.with_suffix(".tif"))
+        record.image.unlink()
+    assert choose_scope(load_dataset(tmp_path / "mixed"), division, 0).indices == (3, 4)
 
 
 def test_copies_of_trained_frames_alone_are_refused(dataset: Dataset, division: Split, tmp_path: Path) -> None:

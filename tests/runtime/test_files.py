@@ -13,7 +13,7 @@ from PIL import Image
 from sononerve.errors import InputError
 from sononerve.io.images import write_png
 from sononerve.io.overlay import colour
-from sononerve.runtime.bundle import write_bundle
+from sononerve.runtime.bundle import CONFIG, write_bundle
 from sononerve.runtime.files import TABLE, Outcome, Wanted, list_images, predict_files
 from sononerve.runtime.predictor import Predictor
 
@@ -70,6 +70,7 @@ def test_the_table_is_as_measured_by_hand(both: Predictor, frames: list[Path], t
         "box_y": "8",
         "box_width": "10",
         "box_height": "4",
+        "model": both.bundle.identity,
     }
     assert (second["class"], second["area_px"], second["box_x"], second["box_y"]) == ("vessel", "9", "5", "20")
     assert (last["file"], last["area_px"], last["centroid_x"], last["box_height"]) == (str(frames[2]), "0", "", "")
@@ -168,11 +169,56 @@ def test_resumed_after_an_interruption_the_folder_is_as_if_there_had_been_none(
 def test_resuming_leaves_finished_frames_alone(both: Predictor, frames: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     predict_files(both, frames[:2], out, Wanted())
-    (out / "a.png").unlink()
+    (out / "a.png").write_bytes(b"as it was")
     outcome = predict_files(both, frames, out, Wanted(), resume=True)
     assert outcome == Outcome(done=1, skipped=2, failed=())
-    assert not (out / "a.png").exists()
+    assert (out / "a.png").read_bytes() == b"as it was"
     assert len(table(out)) == 6
+
+
+def test_resuming_makes_again_what_is_missing(both: Predictor, frames: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    predict_files(both, frames, out, Wanted())
+    before = table(out)
+    (out / "a.png").unlink()
+    assert predict_files(both, frames, out, Wanted(), resume=True) == Outcome(1, 2, ())
+    assert (out / "a.png").is_file()
+    assert sorted(map(str, table(out))) == sorted(map(str, before))
+    assert predict_files(both, frames, out, Wanted(probabilities=True), resume=True) == Outcome(3, 0, ())
+    assert len(list((out / "probabilities").iterdir())) == 6
+
+
+def test_another_model_does_not_go_on_with_a_table(nerve: Predictor, frames: list[Path], tmp_path: Path) -> None:
+    predict_files(nerve, frames[:1], tmp_path / "out", Wanted())
+    other = bright_files()
+    other[CONFIG] += b"threshold: 0.7\n"
+    write_bundle(tmp_path / "other", other)
+    with pytest.raises(InputError, match="was begun with another model"):
+        predict_files(Predictor.load(tmp_path / "other"), frames, tmp_path / "out", Wanted(), resume=True)
+
+
+@pytest.mark.parametrize("ending", ["/../../escaped", "a/b", "a\\b", "\0"])
+def test_an_ending_that_would_leave_the_folder_is_refused(
+    nerve: Predictor, frames: list[Path], tmp_path: Path, ending: str
+) -> None:
+    with pytest.raises(InputError, match="without a folder"):
+        predict_files(nerve, frames, tmp_path / "out", Wanted(mask_ending=ending))
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_bad_files_leave_nothing_behind(nerve: Predictor, frames: list[Path], tmp_path: Path) -> None:
+    frames[0].write_bytes(b"")
+    assert len(predict_files(nerve, [frames[0], tmp_path / "none.png"], tmp_path / "out", Wanted()).failed) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_hidden_files_beside_the_images_are_left_alone(frames: list[Path]) -> None:
+    (frames[0].parent / "._a.png").write_bytes(b"what macOS leaves")
+    assert "._a.png" not in [file.name for file in list_images([frames[0].parent])]
+
+
+def test_one_file_under_two_names_is_one(frames: list[Path]) -> None:
+    assert list_images([frames[0], frames[0].parent / ".." / frames[0].parent.name / frames[0].name]) == [frames[0]]
 
 
 def test_resuming_tries_a_bad_file_again(nerve: Predictor, frames: list[Path], tmp_path: Path) -> None:

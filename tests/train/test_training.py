@@ -50,6 +50,19 @@ def test_the_configuration_in_the_folder_repeats_the_training(
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_an_interrupt_ends_the_training_as_one_and_the_next_is_not_ignored(
+    tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sononerve.train.task.Supervised.training_step", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(), tmp_path / "run")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_another_seed_gives_other_weights(run: Path, tiny: Make, bundled: Read, tmp_path: Path) -> None:
     train(tiny(seed=1), tmp_path / "run")
     first, second = bundled(run), bundled(tmp_path / "run")

@@ -11,6 +11,8 @@ from .. import __version__
 from ..errors import InputError, TrainingError
 from . import data, model
 
+INTERRUPTED = 130  # typer turns Ctrl-C into this status
+
 app = typer.Typer(
     name="sononerve",
     no_args_is_help=True,
@@ -46,9 +48,15 @@ def main() -> None:
     except TrainingError as error:
         sys.stderr.write(f"sononerve: {error}\n")
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("sononerve: stopped; a training goes on with --resume\n")
-        raise SystemExit(130) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"sononerve: {error.filename}: cannot be read or written ({error.strerror})\n")
+        raise SystemExit(2) from None
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            sys.stderr.write("sononerve: stopped; a training goes on with --resume\n")
+        raise
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "lightning", "monai", "onnx", "safetensors", "jaxtyping"):
             raise

@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError
-from .options import ClassesOption, Data, JsonOption, LayoutOption, OverwriteOption, SubjectOption, open_data
+from ..io.atomic import check_place
+from .options import (
+    ClassesOption,
+    Data,
+    JsonOption,
+    LayoutOption,
+    OverwriteOption,
+    SubjectOption,
+    check_file,
+    open_data,
+)
 
 app = typer.Typer()
 
@@ -36,7 +46,9 @@ def phantom(
         )
     except ValidationError as error:
         fault = error.errors()[0]
-        raise InputError(f"--{fault['loc'][0]}: {fault['msg']}, found {fault['input']}") from error
+        name = {"height": "size", "width": "size"}.get(str(fault["loc"][0]), fault["loc"][0])
+        raise InputError(f"--{name}: {fault['msg']}, found {fault['input']}") from error
+    check_place(out)
     with counted("draw frames") as progress:
         try:
             folder = write(config, out, progress)
@@ -56,7 +68,7 @@ def split(
     tune: Annotated[
         float, typer.Option(help="Share of the rest that chooses thresholds and stopping.", min=0.01, max=0.9)
     ] = 0.1,
-    seed: Annotated[int, typer.Option(help="Same seed, same split.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same split.", min=0)] = 0,
     leaky_frame_split: Annotated[
         bool, typer.Option("--leaky-frame-split", help="Tear subjects apart. Every score made so is marked as leaking.")
     ] = False,
@@ -70,8 +82,7 @@ def split(
     from ..data.split import split as divide
     from ..progress import counted
 
-    if out.exists() and not overwrite:
-        raise InputError(f"{out}: is there already; use --overwrite to replace it, or another --out")
+    check_file(out, overwrite)
     dataset = open_data(data, layout, classes, subject_pattern)
     with counted("find duplicates") as progress:
         division = divide(dataset, folds, test, tune, seed, leaky_frame_split, progress)
@@ -99,7 +110,7 @@ def show_augment(
     data: Data,
     out: Annotated[Path, typer.Option("--out", help="Picture to write.")] = Path("augment.png"),
     frame: Annotated[int, typer.Option("--frame", help="Which frame of the data set, from 0.", min=0)] = 0,
-    seed: Annotated[int, typer.Option(help="Same seed, same variations.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same variations.", min=0)] = 0,
     config_file: Annotated[
         Path | None, typer.Option("--config", help="A run's config.yaml. Default: the defaults.")
     ] = None,
@@ -112,8 +123,9 @@ def show_augment(
     from ..data.augment.picture import augment_picture
     from ..io.atomic import write_bytes
 
-    if out.exists() and not overwrite:
-        raise InputError(f"{out}: is there already; use --overwrite to replace it, or another --out")
+    check_file(out, overwrite)
+    if out.suffix.lower() != ".png":
+        raise InputError(f"{out}: expected a name that ends in .png")
     augment = Augment()
     if config_file is not None:
         from ..train.config import TrainConfig

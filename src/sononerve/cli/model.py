@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from ..errors import InputError
 from .options import (
     ClassesOption,
     Data,
@@ -20,6 +19,7 @@ from .options import (
     PrecisionName,
     SubjectOption,
     ThreadsOption,
+    check_file,
     class_names,
     open_data,
     spacing_pair,
@@ -70,7 +70,8 @@ def train(
     ] = None,
     tensorboard: Annotated[bool | None, typer.Option("--tensorboard", help="Also log for TensorBoard.")] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Change any other setting: --set network.width=16; repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="Any setting, over every option: --set network.width=16; repeatable."),
     ] = None,
     config_file: Annotated[
         Path | None, typer.Option("--config", help="YAML such as a run's config.yaml; options go before it.")
@@ -147,7 +148,7 @@ def evaluate(
     if out is not None:
         check_free(out, overwrite)
     bundle = Bundle.open(model)
-    dataset = open_data(data, layout, classes or ",".join(bundle.config.classes), subject_pattern)
+    dataset = open_data(data, layout, classes, subject_pattern, assumed_classes=bundle.config.classes)
     with counted("score") as progress:
         evaluation = score(bundle, dataset, part.value, threads, progress)
     tell(evaluation.scores, as_json)
@@ -215,8 +216,7 @@ def export(
     """Pack a run's bundle into one file, which every --model takes."""
     from ..runtime.bundle import Bundle, zip_bundle
 
-    if out.exists() and not overwrite:
-        raise InputError(f"{out}: is there already; use --overwrite to replace it, or another --out")
+    check_file(out, overwrite)
     zip_bundle(Bundle.open(model), out)
     typer.echo(str(out))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
+from ..io.atomic import check_place
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
@@ -53,13 +54,28 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
-def open_data(folder: Path, layout: str | None, classes: str | None, subject_pattern: str | None) -> Dataset:
+def open_data(
+    folder: Path,
+    layout: str | None,
+    classes: str | None,
+    subject_pattern: str | None,
+    assumed_classes: tuple[str, ...] | None = None,
+) -> Dataset:
     """Open a data set, showing how far the look at its masks is."""
     from ..data.dataset import load_dataset
     from ..progress import counted
 
     with counted("read masks") as progress:
-        return load_dataset(folder, layout, class_names(classes), subject_pattern, progress)
+        return load_dataset(folder, layout, class_names(classes), subject_pattern, progress, assumed_classes)
+
+
+def check_file(out: Path, overwrite: bool) -> None:
+    """Raise `InputError` where the file ``out`` cannot be written, or is there and may not be replaced."""
+    check_place(out)
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; expected the name of a file to write")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: is there already; use --overwrite to replace it, or another --out")
 
 
 def class_names(classes: str | None) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..frame import Sample
 from ..io import rle
-from ..io.images import image_size, read_frame, read_labels
+from ..io.images import frame_hash, image_size, read_frame, read_labels
 from .labels import resolve_classes, to_labels
 from .layouts import LAYOUTS, Record, RunLengths, find_layout
 
@@ -59,6 +59,11 @@ class Dataset:
         """Which frames hold any pixel of the first class, the nerve, ``(n,)``."""
         return self.areas[:, 0] > 0
 
+    def hashes(self) -> list[str]:
+        """The `frame_hash` of each frame, in order; raise `InputError` naming a file that cannot be read."""
+        with ThreadPoolExecutor(READERS) as pool:
+            return list(pool.map(frame_hash, [record.image for record in self.records]))
+
     def select(self, indices: Iterable[int]) -> Dataset:
         """The data set of only these frames, in the given order."""
         chosen = list(indices)
@@ -73,9 +78,11 @@ def load_dataset(
     classes: tuple[str, ...] | None = None,
     subject_pattern: str | None = None,
     progress: Progress | None = None,
+    assumed_classes: tuple[str, ...] | None = None,
 ) -> Dataset:
     """Open a data set, finding its layout where none is named, and look at every mask once.
 
+    ``classes``: names of labels 1, 2, ...; else those in its ``classes.txt``, else ``assumed_classes``.
     ``subject_pattern``: a regular expression whose first group, searched in the image's name, is the subject, for
     layouts that do not tell it. Raises `InputError` with the file and the fix for whatever is wrong.
 
@@ -94,7 +101,7 @@ def load_dataset(
             if progress is not None:
                 progress(len(looks), len(records))
     values = {look.file: frozenset(look.counts) for look in looks}
-    found = resolve_classes(values, classes or _named_classes(folder))
+    found = resolve_classes(values, classes or _named_classes(folder) or assumed_classes)
     areas = np.array([look.shares(len(found)) for look in looks]).reshape(len(records), len(found))
     return Dataset(folder, name, tuple(records), found, areas, np.array([look.size for look in looks]))
 
@@ -116,6 +123,12 @@ class _Look:
 
 def _look(record: Record) -> _Look:
     size = image_size(record.image)
+    for x, y, width, height in record.boxes or ():
+        if x >= size[1] or y >= size[0] or x + width <= 0 or y + height <= 0:
+            raise InputError(
+                f"{record.name}: the box {[x, y, width, height]} lies outside of its frame of {size[1]} x {size[0]}; "
+                "expected [x, y, width, height] in pixels"
+            )
     counts = np.bincount(_stored_values(record, size).ravel(), minlength=1)
     file = record.mask.file if isinstance(record.mask, RunLengths) else record.mask
     found = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}

@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..errors import InputError
 from ..io.atomic import write_text
-from ..io.images import file_hash
 from .dataset import Dataset, Progress
 from .duplicates import clusters
 
 Part = Literal["fit", "tune", "test"]
+PARTS: tuple[Part, ...] = ("fit", "tune", "test")
 Grouping = Literal["subject", "video", "duplicate cluster", "frame"]
 
 STATEMENTS: dict[Grouping, str] = {
@@ -46,8 +46,9 @@ class Fold(BaseModel):
 class Split(BaseModel):
     """How a data set is divided.
 
-    ``grouping``: what is never torn apart. ``groups``: each frame's group. ``hashes``: each frame's SHA-256, by which
-    `evaluate` knows frames again that a model was trained on. ``folds``: one hold-out, or k for cross-validation.
+    ``grouping``: what is never torn apart. ``groups``: each frame's group. ``hashes``: SHA-256 of each frame's
+    pixels, by which `evaluate` knows frames again that a model was trained on. ``folds``: one hold-out, or k for
+    cross-validation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,7 +64,7 @@ class Split(BaseModel):
     def _keeps_groups_whole(self) -> Split:
         for number, fold in enumerate(self.folds):
             side: dict[str, str] = {}
-            for part in ("fit", "tune", "test"):
+            for part in PARTS:
                 for name in fold.part(part):
                     if name not in self.groups or name not in self.hashes:
                         raise ValueError(f"fold {number} lists {name} without its group and hash")
@@ -99,6 +100,16 @@ class Split(BaseModel):
             )
         return [places[name] for name in self.fold(fold).part(part)]
 
+    def check(self, dataset: Dataset, fold: int) -> None:
+        """Raise `InputError` where a frame of the fold is not in ``dataset``, or is another picture there."""
+        members = dataset.select(i for part in PARTS for i in self.indices(dataset, fold, part))
+        for name, digest in zip(members.names, members.hashes(), strict=True):
+            if self.hashes[name] != digest:
+                raise InputError(
+                    f"{dataset.folder}: {name} is not the frame that was split under this name; make the split again "
+                    "with 'sononerve split'"
+                )
+
     def anonymous(self) -> Split:
         """The same split without names: frames are called by their hashes, groups by numbers. For what is passed on."""
         numbers = {group: f"group {i}" for i, group in enumerate(dict.fromkeys(self.groups.values()), start=1)}
@@ -113,7 +124,7 @@ class Split(BaseModel):
             groups={names[name]: numbers[group] for name, group in self.groups.items()},
             hashes={names[name]: digest for name, digest in self.hashes.items()},
             folds=tuple(
-                Fold.model_validate({part: [names[n] for n in fold.part(part)] for part in ("fit", "tune", "test")})
+                Fold.model_validate({part: [names[n] for n in fold.part(part)] for part in PARTS})
                 for fold in self.folds
             ),
         )
@@ -169,15 +180,13 @@ def split(
         role = np.where(held_out == number, "test", "fit").astype(object)
         role[tuned] = "tune"
         parts = dict(zip(names, role, strict=True))
-        chosen = {
-            p: [n for n, g in zip(dataset.names, groups, strict=True) if parts[g] == p] for p in ("fit", "tune", "test")
-        }
+        chosen = {p: [n for n, g in zip(dataset.names, groups, strict=True) if parts[g] == p] for p in PARTS}
         made.append(Fold(fit=tuple(chosen["fit"]), tune=tuple(chosen["tune"]), test=tuple(chosen["test"])))
     return Split(
         grouping=grouping,
         seed=seed,
         groups=dict(zip(dataset.names, groups, strict=True)),
-        hashes={record.name: file_hash(record.image) for record in dataset.records},
+        hashes=dict(zip(dataset.names, dataset.hashes(), strict=True)),
         folds=tuple(made),
     )
 

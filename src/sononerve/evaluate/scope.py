@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from ..data.dataset import Dataset
 from ..data.split import STATEMENTS, Part, Split, find_groups
 from ..errors import InputError
-from ..io.images import file_hash
 
 OVERLAP = "other frames of this data set were trained on: near-duplicates or the same subjects may stand on both sides"
 
@@ -29,17 +28,18 @@ class Scope:
 
 
 def choose_scope(dataset: Dataset, split: Split | None, fold: int, part: Part = "test") -> Scope:
-    """Choose by content: frames are known again by their bytes, whatever they are called.
+    """Choose by content: frames are known again by their pixels, whatever they are called.
 
     Where the split's test part is in ``dataset``, its ``part``; otherwise every frame that was not trained or tuned on.
     Raises `InputError` where none is left.
     """
-    parts = _parts(dataset, split, fold)
+    digests = [""] * len(dataset) if split is None else dataset.hashes()
+    parts = _parts(digests, split, fold)
     tested = [i for i, found in enumerate(parts) if found == part]
     if split is not None and tested:
         left_out = {f"in the {name} part": parts.count(name) for name in ("fit", "tune", "test") if name != part}
         left_out["not in the split"] = parts.count(None)
-        groups = _groups(dataset, split, tested)
+        groups = _groups(dataset, digests, split, tested)
         warnings = [STATEMENTS["frame"]] if split.leaks else []
         if part != "test":
             warnings.append(f"these are frames of the {part} part, which the model has seen: not a held-out score")
@@ -63,24 +63,24 @@ def choose_scope(dataset: Dataset, split: Split | None, fold: int, part: Part = 
     )
 
 
-def _parts(dataset: Dataset, split: Split | None, fold: int) -> list[Part | None]:
+def _parts(digests: list[str], split: Split | None, fold: int) -> list[Part | None]:
     if split is None:
-        return [None] * len(dataset)
+        return [None] * len(digests)
     members = split.fold(fold)
     by_hash: dict[str, Part] = {}
     for part in ("test", "tune", "fit"):  # a frame that is there twice counts as trained on
         for name in members.part(part):
             by_hash[split.hashes[name]] = part
-    return [by_hash.get(file_hash(record.image)) for record in dataset.records]
+    return [by_hash.get(digest) for digest in digests]
 
 
-def _groups(dataset: Dataset, split: Split, indices: list[int]) -> tuple[str, ...]:
+def _groups(dataset: Dataset, digests: list[str], split: Split, indices: list[int]) -> tuple[str, ...]:
     """The split's groups by content; subjects by the names they have in ``dataset``, for a bundle's split has none."""
     by_hash = {digest: split.groups[name] for name, digest in split.hashes.items()}
     found = []
     for i in indices:
         subject = dataset.records[i].subject if split.grouping == "subject" else None
-        found.append(subject or by_hash[file_hash(dataset.records[i].image)])
+        found.append(subject or by_hash[digests[i]])
     return tuple(found)
 
 

@@ -6,6 +6,19 @@ import os
 import secrets
 from pathlib import Path
 
+from ..errors import InputError
+
+
+def check_place(path: Path) -> None:
+    """Raise `InputError` where ``path`` could not be made: before the work whose result would go there."""
+    above = path.absolute()
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if above != path.absolute() and not above.is_dir():
+        raise InputError(f"{path}: {above} is a file, not a folder; use another --out")
+    if not os.access(above, os.W_OK):
+        raise InputError(f"{path}: {above} may not be written to; use another --out")
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` and make its folder; a reader sees the old file or the new one, never half."""

@@ -102,10 +102,10 @@ def write_png(path: Path, pixels: ByteArray | NDArray[np.uint16]) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of the file's bytes: by it a frame is known again under another name."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def frame_hash(path: Path) -> str:
+    """SHA-256 of the frame's size and pixels: by it a frame is known again under another name or in another format."""
+    pixels = read_frame(path).pixels
+    return hashlib.sha256(f"{pixels.shape[0]} {pixels.shape[1]} ".encode() + pixels.tobytes()).hexdigest()
 
 
 def _open(path: Path) -> Image.Image:

@@ -54,7 +54,7 @@ def check_settings(name: str, settings: Mapping[str, Setting]) -> BaseModel:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         known = ", ".join(architecture.settings.model_fields)
-        raise InputError(f"--set {field}: {first['msg']}; {name} knows {known}") from error
+        raise InputError(f"--set network.{field}: {first['msg']}; {name} knows {known}") from error
 
 
 def build(name: str, settings: Mapping[str, Setting], classes: int) -> SegmentationModel:

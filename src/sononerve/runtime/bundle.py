@@ -82,6 +82,11 @@ class Bundle:
     files: Mapping[str, bytes]
     config: RuntimeConfig
 
+    @property
+    def identity(self) -> str:
+        """Twelve hexadecimal digits that tell what it computes: of its graph and configuration."""
+        return hashlib.sha256(self.files[GRAPH] + self.files[CONFIG]).hexdigest()[:12]
+
     @classmethod
     def open(cls, path: Path | str) -> Bundle:
         """Open a bundle's folder, its zip, or a run's folder; raise `InputError` where one is missing or changed."""

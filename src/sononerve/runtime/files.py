@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..frame import Segmentation, Spacing
-from ..io.atomic import write_bytes
+from ..io.atomic import check_place, write_bytes
 from ..io.images import is_image, read_frame, write_png
 from ..io.overlay import overlay
 from .predictor import Predictor
@@ -22,7 +22,7 @@ TABLE = "measurements.csv"
 MASK, OVERLAY, PROBABILITY = "mask", "overlay", "probability"
 COLUMNS = (
     *("file", "class", "presence", "area_px", "area_mm2", "centroid_x", "centroid_y"),
-    *("box_x", "box_y", "box_width", "box_height"),
+    *("box_x", "box_y", "box_width", "box_height", "model"),
 )
 
 
@@ -30,7 +30,8 @@ COLUMNS = (
 class Wanted:
     """What is written per frame, beside its rows in the table.
 
-    ``mask_ending``: a mask is called ``<stem><mask_ending>.png``. ``probabilities``: 16-bit PNG per class, 65535 is 1.
+    ``mask_ending``: a mask is called ``<stem><mask_ending>.png``; no part of a path.
+    ``probabilities``: 16-bit PNG per class, 65535 is 1.
     """
 
     mask_ending: str = ""
@@ -62,16 +63,21 @@ def list_images(inputs: Iterable[Path]) -> list[Path]:
     """The images among ``inputs``, folders opened (not their subfolders); raise `InputError` for none or twins."""
     files: list[Path] = []
     for given in inputs:
-        found = sorted(p for p in given.iterdir() if p.is_file() and is_image(p)) if given.is_dir() else [given]
+        found = _images_in(given) if given.is_dir() else [given]
         if not found:
             raise InputError(f"{given}: holds no image; expected PNG, JPEG, TIFF or BMP files")
         files += found
     seen: dict[str, Path] = {}
     for file in files:
-        if file.stem in seen and seen[file.stem] != file:
+        if file.stem in seen and seen[file.stem].resolve() != file.resolve():
             raise InputError(f"{seen[file.stem]} and {file} would have one output; predict them into two folders")
-        seen[file.stem] = file
+        seen.setdefault(file.stem, file)
     return list(seen.values())
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """A folder's images, without the hidden files that some systems leave beside them."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and is_image(p) and not p.name.startswith("."))
 
 
 def predict_files(
@@ -86,24 +92,35 @@ def predict_files(
 ) -> Outcome:
     """Segment ``files`` into ``out``; a file that cannot be read is noted and the rest goes on.
 
-    ``resume`` leaves files alone that are in the table already; without it or ``overwrite``, anything that would be
-    replaced raises `InputError` before work starts.
+    ``resume`` leaves files alone that are in the table and whose pictures are all there; without it or ``overwrite``,
+    anything that would be replaced raises `InputError` before work starts, as does a table that another model began.
     """
-    rows = _read_table(out / TABLE, predictor.classes) if resume else []
-    finished = {row["file"] for row in rows}
+    if re.search(r"[/\\\0]", wanted.mask_ending):
+        raise InputError(f"--mask-ending {wanted.mask_ending!r}: expected an ending such as _mask, without a folder")
+    if resume and overwrite:
+        raise InputError("--resume and --overwrite: expected one of them")
+    check_place(out)
     planned = _planned(files, out, wanted, predictor.classes)
     if not resume and not overwrite:
         _refuse_to_replace([out / TABLE, *planned])
-    out.mkdir(parents=True, exist_ok=True)
-    _write_table(out / TABLE, rows)
+    rows = _read_table(out / TABLE, predictor.classes) if resume else []
+    if any(row["model"] != predictor.bundle.identity for row in rows):
+        raise InputError(f"{out / TABLE}: was begun with another model; use another --out")
+    lacking = {str(planned[path]) for path in planned if not path.exists()}
+    rows = [row for row in rows if row["file"] not in lacking]
+    finished = {row["file"] for row in rows}
     done, failed = 0, []
     for number, file in enumerate(files, start=1):
         if str(file) not in finished:
             try:
                 segmentation = predictor.predict(read_frame(file, spacing_mm))
+                if done == 0:  # not before: what fails from the start leaves nothing behind
+                    _write_table(out / TABLE, rows)
                 _save(segmentation, wanted.paths(file, out, predictor.classes))
                 with (out / TABLE).open("a", newline="", encoding="utf-8") as table:
-                    csv.DictWriter(table, COLUMNS).writerows(measurement_rows(str(file), segmentation))
+                    csv.DictWriter(table, COLUMNS).writerows(
+                        measurement_rows(str(file), segmentation, predictor.bundle.identity)
+                    )
                 done += 1
             except InputError as error:
                 failed.append(str(error))
@@ -112,8 +129,11 @@ def predict_files(
     return Outcome(done, len(files) - done - len(failed), tuple(failed))
 
 
-def measurement_rows(file: str, segmentation: Segmentation) -> list[dict[str, str]]:
-    """One row of the table per class; empty fields where nothing was found or the spacing is unknown."""
+def measurement_rows(file: str, segmentation: Segmentation, model: str = "") -> list[dict[str, str]]:
+    """One row of the table per class; empty fields where nothing was found or the spacing is unknown.
+
+    ``model``: the `identity` of the bundle.
+    """
     rows = []
     for measured in segmentation.measurements:
         x, y = measured.centroid or (None, None)
@@ -121,6 +141,7 @@ def measurement_rows(file: str, segmentation: Segmentation) -> list[dict[str, st
         area_mm2 = "" if measured.area_mm2 is None else f"{measured.area_mm2:.3f}"
         texts = [file, measured.name, f"{segmentation.presence:.4f}", str(measured.area_px), area_mm2]
         texts += ["" if v is None else f"{v:.1f}" for v in (x, y)] + ["" if v is None else str(v) for v in box]
+        texts.append(model)
         rows.append(dict(zip(COLUMNS, texts, strict=True)))
     return rows
 
@@ -135,8 +156,8 @@ def _save(segmentation: Segmentation, paths: dict[str, Path]) -> None:
             write_png(path, np.rint(probability.clip(0, 1) * 65535).astype(np.uint16))
 
 
-def _planned(files: Sequence[Path], out: Path, wanted: Wanted, classes: Sequence[str]) -> list[Path]:
-    """Every picture that will be written; raise `InputError` where two are one, or one is a frame to be read."""
+def _planned(files: Sequence[Path], out: Path, wanted: Wanted, classes: Sequence[str]) -> dict[Path, Path]:
+    """Every picture that will be written, with its file; raise `InputError` where two are one or one is a frame."""
     planned: dict[Path, Path] = {}
     frames = {file.resolve() for file in files}
     for file in files:
@@ -146,7 +167,7 @@ def _planned(files: Sequence[Path], out: Path, wanted: Wanted, classes: Sequence
             if path.resolve() in frames:
                 raise InputError(f"{path}: is a frame to be segmented, and would be replaced; use another --out")
             planned[path] = file
-    return list(planned)
+    return planned
 
 
 def _refuse_to_replace(planned: Sequence[Path]) -> None:

@@ -18,6 +18,7 @@ from ..models import Setting
 Precision = Literal["auto", "32", "bf16", "16"]
 
 LENGTHS = ("budget_s", "epochs", "steps")
+OPTIONS = {"budget_s": "--budget", "patience": "--early-stopping"}
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -115,7 +116,10 @@ def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapp
     by budget, epochs or steps, replaces what ``base`` says of it. Raises `InputError` naming a field.
     """
     values: dict[str, object] = {} if base is None else base.model_dump(mode="json")
-    if any(told.get(name) is not None for name in LENGTHS) or set(LENGTHS) & set(settings):
+    lengths = [name for name in LENGTHS if told.get(name) is not None]
+    if len(lengths) > 1:
+        raise InputError(f"training settings: {' and '.join(lengths)} both say how long; expected one of them")
+    if lengths or set(LENGTHS) & set(settings):
         values |= dict.fromkeys(LENGTHS)
     _merge(values, told)
     for name, value in settings.items():
@@ -163,7 +167,10 @@ def parse_settings(settings: list[str]) -> dict[str, object]:
 def first_fault(error: ValidationError) -> str:
     """One sentence on the first thing that pydantic found wrong."""
     fault = error.errors()[0]
-    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}, found {fault['input']!r}"
+    if not fault["loc"]:
+        return f"expected settings by name, as in a run's config.yaml, found {fault['input']!r:.60}"
+    field = ".".join(str(part) for part in fault["loc"])
+    return f"{OPTIONS.get(field, field)}: {fault['msg']}, found {fault['input']!r:.60}"
 
 
 def parse_duration(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from pathlib import Path
 from typing import Literal
@@ -30,6 +31,7 @@ def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: 
     last = folder / LAST
     trainer = _trainer(config, plan, folder)
     task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
     except RuntimeError as error:
@@ -39,8 +41,11 @@ def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: 
                 f"a worker that prepares frames was killed, out of memory perhaps ({error}); use --workers 0"
             ) from error
         raise
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    except SystemExit as error:  # Lightning's answer to an interrupt; it also ignores further ones, for good
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from error
     return folder / BEST if config.keep == "best" else last
 
 

@@ -13,7 +13,7 @@ from ..data.preprocess import Preprocess
 from ..data.split import Split, split
 from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
-from ..io.atomic import write_text
+from ..io.atomic import check_place, write_text
 from ..losses import DiceCrossEntropy
 from ..models import SegmentationModel, build, check_settings
 from ..progress import console, counted
@@ -84,12 +84,12 @@ def open_split(dataset: Dataset, out: Path, given: Path | None, fold: int) -> Sp
     else:
         with counted("find duplicates") as progress:
             division = split(dataset, progress=progress)
-    for part in ("fit", "tune", "test"):
-        division.indices(dataset, fold, part)
+    division.check(dataset, fold)
     return division
 
 
 def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
+    check_place(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not resume:

@@ -19,6 +19,17 @@ def test_subject_and_number_come_from_the_name(data_folder):
     assert {(subject, index) for _, subject, index, _ in found} == {("3", 12), ("3", 2), ("40", 1)}
 
 
+def test_endings_in_capitals_are_read(data_folder):
+    for name in ("1_1.tif", "1_2.TIF"):
+        data_folder.image(name)
+    data_folder.mask("1_1_MASK.TIF", 255)
+    data_folder.mask("1_2_mask.tif", 255)
+    assert [(r.name, r.mask.name) for r in read(data_folder.path)] == [
+        ("1_1.tif", "1_1_MASK.TIF"),
+        ("1_2.TIF", "1_2_mask.tif"),
+    ]
+
+
 def test_masks_of_255_are_nerve(data_folder):
     data_folder.image("1_1.tif")
     data_folder.mask("1_1_mask.tif", 255)

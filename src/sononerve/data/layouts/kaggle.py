@@ -9,8 +9,8 @@ from pathlib import Path
 from ...errors import InputError
 from .record import Record, RunLengths
 
-FRAME = re.compile(r"(\d+)_(\d+)\.tif")
-MASK = re.compile(r"(\d+_\d+)_mask\.tif")
+FRAME = re.compile(r"(\d+)_(\d+)\.tif", re.IGNORECASE)
+MASK = re.compile(r"(\d+_\d+)_mask\.tif", re.IGNORECASE)
 TABLE = "train_masks.csv"
 
 
@@ -34,18 +34,18 @@ def read(folder: Path) -> list[Record]:
     tables = [path for path in (home / TABLE, folder / TABLE) if path.is_file()]
     runs = _read_table(tables[0]) if tables else {}
     records = []
-    for path in sorted(home.iterdir()):
+    files = {path.name.lower(): path for path in sorted(home.iterdir())}
+    for path in files.values():
         alone = MASK.fullmatch(path.name)
-        if alone is not None and not path.with_name(f"{alone.group(1)}.tif").is_file():
+        if alone is not None and f"{alone.group(1)}.tif" not in files:
             raise InputError(f"{path}: a mask without an image; expected {alone.group(1)}.tif beside it, or remove it")
         found = FRAME.fullmatch(path.name)
         if found is None:
             continue
         subject, number = found.groups()
-        drawn = path.with_name(f"{path.stem}_mask.tif")
-        mask = drawn if drawn.is_file() else runs.get((subject, number))
+        mask = files.get(f"{path.stem}_mask.tif") or runs.get((subject, number))
         if mask is None:
-            raise InputError(f"{path}: no mask; expected {drawn.name} beside it or a row in {TABLE}")
+            raise InputError(f"{path}: no mask; expected {path.stem}_mask.tif beside it or a row in {TABLE}")
         records.append(Record(path.relative_to(folder).as_posix(), path, mask, subject=subject, index=int(number)))
     if not records:
         raise InputError(f"{folder}: expected frames named SUBJECT_N.tif, as 1_1.tif")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
-from ...io.atomic import write_bytes, write_text
+from ...io.atomic import check_place, write_bytes, write_text
 from ..metrics import FrameScores
 from ..run import Evaluation
 from ..scores import FrameResult
@@ -25,6 +25,9 @@ PAGE = "index.html"
 
 def check_free(out: Path, overwrite: bool) -> None:
     """Raise `InputError` where ``out`` is there and may not be replaced; only an evaluation is replaced."""
+    check_place(out)
+    if out.is_symlink():
+        raise InputError(f"{out}: is a link, and is not replaced; name the folder itself")
     if not out.exists():
         return
     if not overwrite:
