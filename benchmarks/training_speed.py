@@ -4,8 +4,10 @@ Both see the same phantom frames with the same augmentation, loss, optimiser and
 with the allocator as it comes and frames prepared between steps. Ours is the whole command's loop: it also looks at the
 tune part and saves its state. Each runs in a process of its own, in turn, several times; a run beside which other
 programs took more than a tenth of a core is thrown away and done again (Linux; elsewhere keep the machine quiet).
+"worker" is ours with one process beside it that varies frames, which a CPU's training does not have by itself.
 
-    python benchmarks/training_speed.py --width 32 --size 256 --out benchmarks/results/training_speed.json
+    python benchmarks/training_speed.py
+    python benchmarks/training_speed.py --set width=32 --set fold=1 --out other.json
 """
 
 from __future__ import annotations
@@ -21,13 +23,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sononerve.train.config import TrainConfig, parse_settings
+
+if TYPE_CHECKING:
+    from sononerve.models import Setting
 
 MOST_OTHERS = 0.1
 WARM_ROUNDS = 2
 ATTEMPTS = 6
+KINDS = ("plain", "ours", "worker")
 
 
-def plain_loop(data: Path, size: int, network: dict[str, int], batch: int, steps: int) -> dict[str, float]:
+def plain_loop(data: Path, size: int, network: dict[str, Setting], batch: int, steps: int) -> dict[str, float]:
     """Seconds per step of a loop as a tutorial writes it."""
     import torch
 
@@ -58,9 +67,11 @@ def plain_loop(data: Path, size: int, network: dict[str, int], batch: int, steps
     return {"frames_per_s": steps * batch / wall, "cores": (time.process_time() - cpu) / wall}
 
 
-def our_loop(data: Path, size: int, network: dict[str, int], batch: int, steps: int) -> dict[str, float]:
+def our_loop(
+    data: Path, size: int, network: dict[str, Setting], batch: int, steps: int, workers: int | None = None
+) -> dict[str, float]:
     """Frames a second of a whole training, from its own log, warm rounds left out."""
-    from sononerve.train.config import CanvasConfig, DataConfig, TrainConfig
+    from sononerve.train.config import CanvasConfig, DataConfig
     from sononerve.train.run import train
 
     with tempfile.TemporaryDirectory() as folder:
@@ -68,9 +79,10 @@ def our_loop(data: Path, size: int, network: dict[str, int], batch: int, steps: 
         config = TrainConfig(
             data=DataConfig(folder=data),
             canvas=CanvasConfig(longest=size),
-            network=dict(network),
+            network=network,
             batch=batch,
             steps=steps,
+            workers=workers,
         )
         train(config, out)
         rows = list(csv.DictReader((out / "log.csv").open()))
@@ -110,37 +122,39 @@ def seconds_of_others() -> float:
 def main() -> None:
     """Measure in turn, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--fold", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], help="change the default network, as width=32")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--one", choices=["plain", "ours"])
+    parser.add_argument("--one", choices=KINDS)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "training_speed.json")
     given = parser.parse_args()
-    network = {"width": given.width, "fold": given.fold}
+    network = TrainConfig.model_validate({"data": {"folder": "."}, "network": parse_settings(given.set)}).network
     if given.one:
-        loop = plain_loop if given.one == "plain" else our_loop
-        print(json.dumps(loop(given.data, given.size, network, given.batch, given.steps)))
+        told = (given.data, given.size, network, given.batch, given.steps)
+        if given.one == "plain":
+            print(json.dumps(plain_loop(*told)))
+        else:
+            print(json.dumps(our_loop(*told, workers=1 if given.one == "worker" else None)))
         return
     from sononerve.data.phantom import PhantomConfig, write
 
     with tempfile.TemporaryDirectory() as folder:
         data = write(PhantomConfig(subjects=12, frames=8, height=256, width=256), Path(folder) / "phantom")
-        told = ["--width", given.width, "--fold", given.fold, "--size", given.size, "--batch", given.batch]
-        arguments = [str(word) for word in [*told, "--steps", given.steps, "--data", data]]
-        runs = [
-            {"plain": measure(arguments, "plain"), "ours": measure(arguments, "ours")} for _ in range(given.repeats)
-        ]
-    ratios = [run["ours"]["frames_per_s"] / run["plain"]["frames_per_s"] for run in runs]
-    print(f"{'run':>4} {'plain frames/s':>15} {'ours frames/s':>15} {'ratio':>6} {'cores':>12}")
-    for number, (run, ratio) in enumerate(zip(runs, ratios, strict=True), start=1):
-        plain, ours = run["plain"], run["ours"]
-        cores = f"{plain['cores']:.2f} / {ours['cores']:.2f}"
-        print(f"{number:>4} {plain['frames_per_s']:>15.2f} {ours['frames_per_s']:>15.2f} {ratio:>6.2f} {cores:>12}")
-    print(f"median ratio {statistics.median(ratios):.2f}")
+        options = ["--size", given.size, "--batch", given.batch, "--steps", given.steps, "--data", data]
+        arguments = [*map(str, options), *(word for setting in given.set for word in ("--set", setting))]
+        runs = [{kind: measure(arguments, kind) for kind in KINDS} for _ in range(given.repeats)]
+    print("frames/s (cores)" + "".join(f"{kind:>16}" for kind in KINDS))
+    for run in runs:
+        cells = [f"{run[kind]['frames_per_s']:.2f} ({run[kind]['cores']:.2f})" for kind in KINDS]
+        print(" " * 16 + "".join(f"{cell:>16}" for cell in cells))
+    ratios = {
+        f"{kind} / {base}": statistics.median(r[kind]["frames_per_s"] / r[base]["frames_per_s"] for r in runs)
+        for kind, base in (("ours", "plain"), ("worker", "ours"))
+    }
+    print("median ratios:", ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items()))
     result = {
         "command": " ".join(["python", "benchmarks/training_speed.py", *sys.argv[1:]]),
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
@@ -148,7 +162,7 @@ def main() -> None:
         "size": given.size,
         "batch": given.batch,
         "runs": runs,
-        "median_ratio": statistics.median(ratios),
+        "median_ratios": ratios,
     }
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(result, indent=1) + "\n")
