@@ -166,10 +166,15 @@ def score(model: PlainUNet, held_out: Dataset, groups: list[str]) -> list[FrameR
     return results
 
 
+def dice_of(table: Path) -> dict[tuple[str, str], str]:
+    """The Dice of a run's ``frames.csv``, by frame and class."""
+    with table.open(newline="", encoding="utf-8") as file:
+        return {(row["frame"], row["class"]): row["dice"] for row in csv.DictReader(file)}
+
+
 def differences(results: list[FrameResult], table: Path) -> dict[str, object]:
     """By class, the Dice of the run whose ``frames.csv`` is given, minus that of the plain network."""
-    with table.open(newline="") as file:
-        theirs = {(row["frame"], row["class"]): row["dice"] for row in csv.DictReader(file)}
+    theirs = dice_of(table)
     found: dict[str, object] = {}
     for name in results[0].classes:
         known = [r for r in results if r.classes[name].dice is not None]
@@ -184,6 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--fold", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -192,7 +198,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(given.seed)
     dataset, division = load_dataset(given.data), Split.read(given.split)
-    fit, tune, test = (division.indices(dataset, 0, part) for part in ("fit", "tune", "test"))
+    fit, tune, test = (division.indices(dataset, given.fold, part) for part in ("fit", "tune", "test"))
+    if given.against and {dataset.names[i] for i in test} != {frame for frame, _ in dice_of(given.against)}:
+        raise SystemExit(f"{given.against}: its frames are not the test part of fold {given.fold} of {given.split}")
     began = time.monotonic()
     model = train(dataset.select([*fit, *tune]), given.epochs, given.rate)
     seconds = time.monotonic() - began

@@ -180,12 +180,13 @@ def test_a_picture_of_another_kind_is_refused(monkeypatch, capsys, pairs, tmp_pa
 
 
 def test_a_file_that_the_system_refuses_is_one_sentence(monkeypatch, capsys, pairs, tmp_path):
-    def full(*_):
-        raise OSError(28, "No space left on device", str(tmp_path / "split.json"))
+    def full(_):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sononerve.data.split.write_text", full)
-    result = run(monkeypatch, capsys, "split", pairs.path, "--out", tmp_path / "split.json")
-    check_refused(result, "split.json: cannot be read or written (No space left on device)")
+    monkeypatch.setattr("os.fsync", full)
+    result = run(monkeypatch, capsys, "show-augment", pairs.path, "--out", tmp_path / "new" / "a.png")
+    check_refused(result, f"{tmp_path / 'new' / 'a.png'}: cannot be read or written (No space left on device)")
+    assert not list((tmp_path / "new").iterdir())
 
 
 def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, pairs, tmp_path):

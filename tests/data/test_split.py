@@ -109,7 +109,7 @@ def test_what_is_written_is_read_back_equal(one_file, tmp_path):
     assert Split.read(tmp_path / "new" / "split.json") == division
 
 
-@pytest.mark.parametrize("content", [None, "", "{}", '{"version": 2}', "not json"])
+@pytest.mark.parametrize("content", [None, "", "{}", '{"version": 2}', '{"version": 1}', "not json"])
 def test_a_file_that_is_no_split_is_named_with_the_fix(tmp_path, content):
     if content is not None:
         (tmp_path / "split.json").write_text(content)
@@ -215,3 +215,10 @@ def test_other_pictures_under_the_same_names_are_refused(data_folder):
     data_folder.save(changed, np.full((24, 32), 7, np.uint8))
     with pytest.raises(InputError, match=f"{changed} is not the frame that was split"):
         division.check(dataset, 0)
+
+
+def test_a_split_that_knew_frames_by_the_bytes_of_their_files_is_refused(one_file, tmp_path):
+    old = split(dataset_of(one_file, np.repeat(np.arange(6), 4), np.zeros(24))).model_dump(mode="json")
+    (tmp_path / "split.json").write_text(json.dumps(old | {"version": 1}))
+    with pytest.raises(InputError, match=r"version: Input should be 2.*make one with 'sononerve split'"):
+        Split.read(tmp_path / "split.json")

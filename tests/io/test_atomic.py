@@ -1,11 +1,13 @@
 """A file is written whole or not at all."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sononerve.io.atomic import write_bytes, write_text
+from sononerve.errors import InputError
+from sononerve.io.atomic import check_folder, check_place, write_bytes, write_text
 from sononerve.io.images import write_png
 
 
@@ -29,7 +31,7 @@ def test_an_error_while_writing_leaves_the_old_file_and_no_other(tmp_path, monke
     write_bytes(file, b"old")
 
     def fail(*_):
-        raise OSError("No space left on device")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, failing, fail)
     with pytest.raises(OSError, match="No space left"):
@@ -42,3 +44,42 @@ def test_an_array_that_is_no_picture_leaves_no_file(tmp_path):
     with pytest.raises((TypeError, ValueError)):
         write_png(tmp_path / "mask.png", np.zeros((3, 3, 7), np.uint8))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_for_a_file_needs_a_folder_above_it(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    for good in ("file", "new/deep/a.png", tmp_path / "new"):
+        check_place(Path(good))
+    with pytest.raises(InputError, match="file is a file, not a folder"):
+        check_place(Path("file/deep/a.png"))
+
+
+def test_a_folder_for_files_is_not_a_file(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    check_folder(tmp_path)
+    check_folder(tmp_path / "new" / "deep")
+    for bad in ("file", "file/deep"):
+        with pytest.raises(InputError, match="file is a file, not a folder"):
+            check_folder(tmp_path / bad)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the administrator may write everywhere")
+def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path):
+    tmp_path.chmod(0o555)
+    try:
+        for check in (check_place, check_folder):
+            with pytest.raises(InputError, match="may not be written to"):
+                check(tmp_path / "new")
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_an_error_of_the_system_names_the_file_that_was_meant(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left") as refused:
+        write_bytes(tmp_path / "a.png", b"x")
+    assert refused.value.filename == str(tmp_path / "a.png")

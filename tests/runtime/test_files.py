@@ -188,13 +188,18 @@ def test_resuming_makes_again_what_is_missing(both: Predictor, frames: list[Path
     assert len(list((out / "probabilities").iterdir())) == 6
 
 
-def test_another_model_does_not_go_on_with_a_table(nerve: Predictor, frames: list[Path], tmp_path: Path) -> None:
+def test_another_model_does_not_go_on_with_a_table(
+    nerve: Predictor, both: Predictor, frames: list[Path], tmp_path: Path
+) -> None:
     predict_files(nerve, frames[:1], tmp_path / "out", Wanted())
-    other = bright_files()
-    other[CONFIG] += b"threshold: 0.7\n"
-    write_bundle(tmp_path / "other", other)
-    with pytest.raises(InputError, match="was begun with another model"):
-        predict_files(Predictor.load(tmp_path / "other"), frames, tmp_path / "out", Wanted(), resume=True)
+    stricter = bright_files()
+    stricter[CONFIG] += b"threshold: 0.7\n"
+    write_bundle(tmp_path / "stricter", stricter)
+    before = contents(tmp_path / "out")
+    for other in (Predictor.load(tmp_path / "stricter"), both):
+        with pytest.raises(InputError, match="was begun with another model"):
+            predict_files(other, frames, tmp_path / "out", Wanted(), resume=True)
+    assert contents(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize("ending", ["/../../escaped", "a/b", "a\\b", "\0"])

@@ -125,3 +125,21 @@ def test_a_length_that_is_told_goes_before_another_kind_in_the_file(
     base = changed(None, DATA, {"steps": 1000})
     found = changed(base, told, {})
     assert (found.budget_s, found.epochs, found.steps) == left
+
+
+@pytest.mark.parametrize(
+    ("told", "settings"),
+    [
+        ({"epochs": 5, "budget_s": 60.0}, {}),
+        ({}, {"steps": 3, "epochs": 5}),
+        ({"data": {}}, {"budget_s": 60, "steps": 3}),
+    ],
+)
+def test_two_lengths_of_one_source_are_refused(told: dict[str, object], settings: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="both say how long"):
+        changed(None, {**DATA, **told}, settings)
+
+
+def test_a_length_that_is_set_goes_before_an_option() -> None:
+    found = changed(None, {**DATA, "epochs": 5}, {"budget_s": 60})
+    assert (found.budget_s, found.epochs, found.steps) == (60, None, None)

@@ -16,6 +16,7 @@ import yaml
 
 from sononerve.data.augment import Augment
 from sononerve.data.dataset import load_dataset
+from sononerve.data.module import Batch
 from sononerve.data.phantom import PhantomConfig, write
 from sononerve.data.split import split
 from sononerve.errors import InputError
@@ -25,7 +26,7 @@ from sononerve.train.checkpoint import SafetensorsIO
 from sononerve.train.config import TrainConfig
 from sononerve.train.plan import Plan
 from sononerve.train.run import train
-from sononerve.train.task import TrainingError
+from sononerve.train.task import Supervised, TrainingError
 
 Weights = dict[str, torch.Tensor]
 Make = Callable[..., TrainConfig]
@@ -61,6 +62,21 @@ def test_an_interrupt_ends_the_training_as_one_and_the_next_is_not_ignored(
     with pytest.raises(KeyboardInterrupt):
         train(tiny(), tmp_path / "run")
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_termination_by_the_system_ends_with_its_status(
+    tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Supervised.training_step
+
+    def terminated(task: Supervised, batch: Batch, batch_idx: int) -> torch.Tensor:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(task, batch, batch_idx)
+
+    monkeypatch.setattr(Supervised, "training_step", terminated)
+    with pytest.raises(SystemExit) as ended:
+        train(tiny(), tmp_path / "run")
+    assert ended.value.code == 128 + signal.SIGTERM
 
 
 def test_another_seed_gives_other_weights(run: Path, tiny: Make, bundled: Read, tmp_path: Path) -> None:

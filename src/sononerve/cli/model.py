@@ -170,7 +170,9 @@ def predict(
         str | None, typer.Option("--spacing-mm", help="Millimetres per pixel, ROW,COL: areas in mm2 as well.")
     ] = None,
     threads: ThreadsOption = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Leave frames alone that are in the table already.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave frames alone that are in the table, with all their pictures.")
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -19,6 +19,8 @@ Part = Literal["fit", "tune", "test"]
 PARTS: tuple[Part, ...] = ("fit", "tune", "test")
 Grouping = Literal["subject", "video", "duplicate cluster", "frame"]
 
+VERSION: Literal[2] = 2  # 1 knew frames by the bytes of their files
+
 STATEMENTS: dict[Grouping, str] = {
     "subject": "by subject",
     "video": "by video and duplicate cluster: videos and duplicates separated, subjects unknown",
@@ -46,14 +48,14 @@ class Fold(BaseModel):
 class Split(BaseModel):
     """How a data set is divided.
 
-    ``grouping``: what is never torn apart. ``groups``: each frame's group. ``hashes``: SHA-256 of each frame's
-    pixels, by which `evaluate` knows frames again that a model was trained on. ``folds``: one hold-out, or k for
+    ``grouping``: what is never torn apart. ``groups``: each frame's group. ``hashes``: the `frame_hash` of each, by
+    which `evaluate` knows frames again that a model was trained on. ``folds``: one hold-out, or k for
     cross-validation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[1] = 1
+    version: Literal[2]
     grouping: Grouping
     seed: int
     groups: dict[str, str]
@@ -119,6 +121,7 @@ class Split(BaseModel):
             seen[digest] = seen.get(digest, 0) + 1
             names[name] = digest if seen[digest] == 1 else f"{digest} {seen[digest]}"
         return Split(
+            version=VERSION,
             grouping=self.grouping,
             seed=self.seed,
             groups={names[name]: numbers[group] for name, group in self.groups.items()},
@@ -141,7 +144,8 @@ class Split(BaseModel):
         except OSError as error:
             raise InputError(f"{path}: not a split ({error.strerror}); make one with 'sononerve split'") from error
         except ValidationError as error:
-            told = error.errors()[0]["msg"]
+            fault = error.errors()[0]
+            told = f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}".removeprefix(": ")
             raise InputError(f"{path}: not a split ({told}); make one with 'sononerve split'") from error
 
 
@@ -183,6 +187,7 @@ def split(
         chosen = {p: [n for n, g in zip(dataset.names, groups, strict=True) if parts[g] == p] for p in PARTS}
         made.append(Fold(fit=tuple(chosen["fit"]), tune=tuple(chosen["tune"]), test=tuple(chosen["test"])))
     return Split(
+        version=VERSION,
         grouping=grouping,
         seed=seed,
         groups=dict(zip(dataset.names, groups, strict=True)),

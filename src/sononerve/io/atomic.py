@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
 
 
 def check_place(path: Path) -> None:
-    """Raise `InputError` where ``path`` could not be made: before the work whose result would go there."""
-    above = path.absolute()
-    while not above.exists() and above != above.parent:
-        above = above.parent
-    if above != path.absolute() and not above.is_dir():
-        raise InputError(f"{path}: {above} is a file, not a folder; use another --out")
-    if not os.access(above, os.W_OK):
-        raise InputError(f"{path}: {above} may not be written to; use another --out")
+    """Raise `InputError` where ``path`` could not be made or replaced: before the work whose result would go there."""
+    _check_writable(path, path.absolute().parent)
+
+
+def check_folder(path: Path) -> None:
+    """Raise `InputError` where files could not be put into the folder ``path``, which need not be there yet."""
+    _check_writable(path, path.absolute())
+
+
+def _check_writable(path: Path, folder: Path) -> None:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise InputError(f"{path}: {folder} is a file, not a folder; use another --out")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: {folder} may not be written to; use another --out")
+
+
+@contextmanager
+def blamed_on(path: Path) -> Iterator[None]:
+    """Let an error of the system name ``path``: a full disk names no file, a temporary one would mean nothing."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -25,11 +45,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with blamed_on(path):
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -2,7 +2,8 @@
 
 How a frame becomes grayscale, 8 bit:
 
-- colour (RGB): luma after ITU-R BT.601, ``0.299 R + 0.587 G + 0.114 B``; equal channels stay as they are;
+- colour (RGB): luma after ITU-R BT.601, ``0.299 R + 0.587 G + 0.114 B`` in whole numbers, rounded half up; equal
+  channels stay as they are;
 - transparency (RGBA, LA): composed on black; palette: looked up, then as colour;
 - 16 bit, gray or colour: divided by the range the file uses, the smallest of 8, 12 and 16 bits that holds its
   brightest pixel;
@@ -103,7 +104,12 @@ def write_png(path: Path, pixels: ByteArray | NDArray[np.uint16]) -> None:
 
 
 def frame_hash(path: Path) -> str:
-    """SHA-256 of the frame's size and pixels: by it a frame is known again under another name or in another format."""
+    """SHA-256 of the frame's size and pixels: by it a frame is known again under another name or in another format.
+
+    A JPEG's is that of its bytes, for decoders differ in its pixels.
+    """
+    if _open(path).format == "JPEG":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     pixels = read_frame(path).pixels
     return hashlib.sha256(f"{pixels.shape[0]} {pixels.shape[1]} ".encode() + pixels.tobytes()).hexdigest()
 
@@ -251,6 +257,6 @@ def _to_gray(pixels: ByteArray | WordArray, path: Path) -> ByteArray:
         pixels = np.rint(pixels * (255.0 / top)).astype(np.uint8)
     if pixels.ndim == 3:
         same = (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all()
-        luma = pixels[..., 0] if same else np.rint(pixels @ np.array([0.299, 0.587, 0.114]))
+        luma = pixels[..., 0] if same else (pixels @ np.array([299, 587, 114]) + 500) // 1000
         pixels = luma.astype(np.uint8)
     return np.ascontiguousarray(pixels, dtype=np.uint8)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..frame import Segmentation, Spacing
-from ..io.atomic import check_place, write_bytes
+from ..io.atomic import blamed_on, check_folder, write_bytes
 from ..io.images import is_image, read_frame, write_png
 from ..io.overlay import overlay
 from .predictor import Predictor
@@ -99,13 +99,11 @@ def predict_files(
         raise InputError(f"--mask-ending {wanted.mask_ending!r}: expected an ending such as _mask, without a folder")
     if resume and overwrite:
         raise InputError("--resume and --overwrite: expected one of them")
-    check_place(out)
+    check_folder(out)
     planned = _planned(files, out, wanted, predictor.classes)
     if not resume and not overwrite:
         _refuse_to_replace([out / TABLE, *planned])
-    rows = _read_table(out / TABLE, predictor.classes) if resume else []
-    if any(row["model"] != predictor.bundle.identity for row in rows):
-        raise InputError(f"{out / TABLE}: was begun with another model; use another --out")
+    rows = _read_table(out / TABLE, predictor) if resume else []
     lacking = {str(planned[path]) for path in planned if not path.exists()}
     rows = [row for row in rows if row["file"] not in lacking]
     finished = {row["file"] for row in rows}
@@ -117,7 +115,7 @@ def predict_files(
                 if done == 0:  # not before: what fails from the start leaves nothing behind
                     _write_table(out / TABLE, rows)
                 _save(segmentation, wanted.paths(file, out, predictor.classes))
-                with (out / TABLE).open("a", newline="", encoding="utf-8") as table:
+                with blamed_on(out / TABLE), (out / TABLE).open("a", newline="", encoding="utf-8") as table:
                     csv.DictWriter(table, COLUMNS).writerows(
                         measurement_rows(str(file), segmentation, predictor.bundle.identity)
                     )
@@ -178,8 +176,11 @@ def _refuse_to_replace(planned: Sequence[Path]) -> None:
         )
 
 
-def _read_table(path: Path, classes: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of files that are finished: those with a whole row for every class when the process was killed."""
+def _read_table(path: Path, predictor: Predictor) -> list[dict[str, str]]:
+    """The rows of files that are finished: those with a whole row for every class when the process was killed.
+
+    Raises `InputError` for another table, and for one of another model.
+    """
     if not path.is_file():
         return []
     whole, end, _ = path.read_bytes().rpartition(b"\n")
@@ -189,10 +190,13 @@ def _read_table(path: Path, classes: Sequence[str]) -> list[dict[str, str]]:
         raise InputError(f"{path}: not a table of this version; predict into another --out") from error
     if end and not (whole + end).decode().startswith(",".join(COLUMNS)):
         raise InputError(f"{path}: not a table of this version; predict into another --out")
+    rows = [row for row in rows if None not in row.values()]
+    if any(row["model"] != predictor.bundle.identity for row in rows):
+        raise InputError(f"{path}: was begun with another model; use another --out")
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(row["file"], []).append(row["class"])
-    return [row for row in rows if found[row["file"]] == list(classes) and None not in row.values()]
+    return [row for row in rows if found[row["file"]] == list(predictor.classes)]
 
 
 def _write_table(path: Path, rows: list[dict[str, str]]) -> None:

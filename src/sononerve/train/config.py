@@ -116,12 +116,15 @@ def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapp
     by budget, epochs or steps, replaces what ``base`` says of it. Raises `InputError` naming a field.
     """
     values: dict[str, object] = {} if base is None else base.model_dump(mode="json")
-    lengths = [name for name in LENGTHS if told.get(name) is not None]
-    if len(lengths) > 1:
-        raise InputError(f"training settings: {' and '.join(lengths)} both say how long; expected one of them")
-    if lengths or set(LENGTHS) & set(settings):
+    for source in (told, settings):
+        lengths = [name for name in LENGTHS if source.get(name) is not None]
+        if len(lengths) > 1:
+            raise InputError(f"training settings: {' and '.join(lengths)} both say how long; expected one of them")
+    if any(told.get(name) is not None for name in LENGTHS):
         values |= dict.fromkeys(LENGTHS)
     _merge(values, told)
+    if set(LENGTHS) & set(settings):
+        values |= dict.fromkeys(LENGTHS)
     for name, value in settings.items():
         nested: dict[str, object] = {}
         inner = nested

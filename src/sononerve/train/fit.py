@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from lightning import Callback, LightningDataModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ..errors import InputError
 from .callbacks import BEST, LAST, LOG, Averaging, LiveLine, RunLog, SaveState, StopEarly
@@ -31,7 +32,6 @@ def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: 
     last = folder / LAST
     trainer = _trainer(config, plan, folder)
     task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
     except RuntimeError as error:
@@ -41,11 +41,12 @@ def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: 
                 f"a worker that prepares frames was killed, out of memory perhaps ({error}); use --workers 0"
             ) from error
         raise
-    except SystemExit as error:  # Lightning's answer to an interrupt; it also ignores further ones, for good
-        if not trainer.interrupted:
-            raise
-        signal.signal(signal.SIGINT, on_interrupt)
-        raise KeyboardInterrupt from error
+    except SystemExit as error:
+        if isinstance(error, SIGTERMException):
+            raise SystemExit(128 + signal.SIGTERM) from error
+        if isinstance(error.__context__, KeyboardInterrupt):  # which Lightning turns into an exit with status 1
+            raise KeyboardInterrupt from error
+        raise
     return folder / BEST if config.keep == "best" else last
 
 

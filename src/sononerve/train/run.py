@@ -13,7 +13,7 @@ from ..data.preprocess import Preprocess
 from ..data.split import Split, split
 from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
-from ..io.atomic import check_place, write_text
+from ..io.atomic import check_folder, write_text
 from ..losses import DiceCrossEntropy
 from ..models import SegmentationModel, build, check_settings
 from ..progress import console, counted
@@ -30,6 +30,7 @@ CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
 EXPORT_S = 15.0
 FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
+KNOWING_S = 0.01  # per frame of the data set, which is read once more to know the test part by its pixels
 
 
 def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, resume: bool = False) -> Evaluation:
@@ -54,7 +55,8 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
         plan = Plan.read(out / PLAN)
     else:
         batch = collate([varied[0, i % varied.frames] for i in range(config.batch)])
-        reserve_s = EXPORT_S + SCORING_S * len(division.fold(config.data.fold).test) + time.monotonic() - began
+        scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
+        reserve_s = EXPORT_S + scoring_s + time.monotonic() - began
         plan = make_plan(config, varied.preprocess, model, loss, batch, (varied.frames, len(plain)), reserve_s)
         _write_folder(out, config, division, plan)
     torch.set_num_threads(plan.threads)  # the order of sums depends on it, and with it what a resumed run arrives at
@@ -77,6 +79,7 @@ def open_split(dataset: Dataset, out: Path, given: Path | None, fold: int) -> Sp
     known = out / SPLIT if (out / SPLIT).is_file() else given
     if known is not None:
         division = Split.read(known)
+        division.check(dataset, fold)
         if given is not None and Split.read(given) != division:
             raise InputError(
                 f"{given}: is not the split that {out} was begun with; leave --split out, or use another --out"
@@ -84,12 +87,12 @@ def open_split(dataset: Dataset, out: Path, given: Path | None, fold: int) -> Sp
     else:
         with counted("find duplicates") as progress:
             division = split(dataset, progress=progress)
-    division.check(dataset, fold)
+    division.fold(fold)
     return division
 
 
 def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
-    check_place(out)
+    check_folder(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not resume:

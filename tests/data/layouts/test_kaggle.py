@@ -30,6 +30,15 @@ def test_endings_in_capitals_are_read(data_folder):
     ]
 
 
+@pytest.mark.parametrize("names", [("1_1.tif", "1_1.TIF"), ("1_1_mask.tif", "1_1_mask.TIF")])
+def test_names_that_differ_in_capitals_alone_are_refused(data_folder, names):
+    data_folder.image("1_1.tif")
+    for name in names:
+        data_folder.mask(name, 255)
+    with pytest.raises(InputError, match="has the same name; keep one of the two"):
+        read(data_folder.path)
+
+
 def test_masks_of_255_are_nerve(data_folder):
     data_folder.image("1_1.tif")
     data_folder.mask("1_1_mask.tif", 255)

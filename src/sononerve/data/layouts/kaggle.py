@@ -34,7 +34,7 @@ def read(folder: Path) -> list[Record]:
     tables = [path for path in (home / TABLE, folder / TABLE) if path.is_file()]
     runs = _read_table(tables[0]) if tables else {}
     records = []
-    files = {path.name.lower(): path for path in sorted(home.iterdir())}
+    files = _by_lower_name(home)
     for path in files.values():
         alone = MASK.fullmatch(path.name)
         if alone is not None and f"{alone.group(1)}.tif" not in files:
@@ -50,6 +50,15 @@ def read(folder: Path) -> list[Record]:
     if not records:
         raise InputError(f"{folder}: expected frames named SUBJECT_N.tif, as 1_1.tif")
     return records
+
+
+def _by_lower_name(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        twin = found.setdefault(path.name.lower(), path)
+        if twin != path and (FRAME.fullmatch(path.name) or MASK.fullmatch(path.name)):
+            raise InputError(f"{path}: {twin.name} has the same name; keep one of the two")
+    return found
 
 
 def _read_table(path: Path) -> dict[tuple[str, str], RunLengths]:
