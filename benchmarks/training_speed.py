@@ -1,10 +1,11 @@
 """Frames a second of training: `sononerve train` against the same network in a plain loop with PyTorch's defaults.
 
 Both see the same phantom frames with the same augmentation, loss, optimiser and batch. The plain loop is fp32, NCHW,
-with the allocator as it comes and frames prepared between steps. Ours is the whole command's loop: it also looks at the
-tune part and saves its state. Each runs in a process of its own, in turn, several times; a run beside which other
-programs took more than a tenth of a core is thrown away and done again (Linux; elsewhere keep the machine quiet).
-"worker" is ours with one process beside it that varies frames, which a CPU's training does not have by itself.
+with the allocator as it comes and frames prepared between steps. Ours is the whole command's loop in rounds of 40
+steps, as in half an hour: after each it also looks at the tune part and saves its state. Each runs in a process of its
+own, in turn, several times; a run beside which other programs took more than a tenth of a core is thrown away and done
+again (Linux; elsewhere keep the machine quiet). "worker" is ours with one process beside it that varies frames, which a
+CPU's training does not have by itself.
 
     python benchmarks/training_speed.py
     python benchmarks/training_speed.py --set width=32 --set fold=1 --out other.json
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from sononerve.models import Setting
 
 MOST_OTHERS = 0.1
-WARM_ROUNDS = 2
+ROUNDS, ROUND_STEPS = 3, 40
 ATTEMPTS = 6
 KINDS = ("plain", "ours", "worker")
 
@@ -67,13 +68,13 @@ def plain_loop(data: Path, size: int, network: dict[str, Setting], batch: int, s
     return {"frames_per_s": steps * batch / wall, "cores": (time.process_time() - cpu) / wall}
 
 
-def our_loop(
-    data: Path, size: int, network: dict[str, Setting], batch: int, steps: int, workers: int | None = None
-) -> dict[str, float]:
-    """Frames a second of a whole training, from its own log, warm rounds left out."""
+def our_loop(data: Path, size: int, network: dict[str, Setting], batch: int, workers: int | None) -> dict[str, float]:
+    """Frames a second of a whole training, from its own log, the first round left out."""
+    from sononerve.train import plan as planning
     from sononerve.train.config import CanvasConfig, DataConfig
     from sononerve.train.run import train
 
+    planning.MOST_ROUNDS = ROUNDS
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         config = TrainConfig(
@@ -81,15 +82,15 @@ def our_loop(
             canvas=CanvasConfig(longest=size),
             network=network,
             batch=batch,
-            steps=steps,
+            steps=ROUNDS * ROUND_STEPS,
             workers=workers,
         )
         train(config, out)
         rows = list(csv.DictReader((out / "log.csv").open()))
         plan = json.loads((out / "plan.json").read_text())
-    first, last = rows[WARM_ROUNDS - 1], rows[-1]
+    first, last = rows[0], rows[-1]
     rate = (int(last["step"]) - int(first["step"])) * batch / (float(last["seconds"]) - float(first["seconds"]))
-    cores = statistics.mean(float(row["cores"]) for row in rows[WARM_ROUNDS:])
+    cores = statistics.mean(float(row["cores"]) for row in rows[1:])
     return {"frames_per_s": rate, "cores": cores, "bf16": float(plan["precision"] == "bf16")}
 
 
@@ -125,17 +126,17 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="change the default network, as width=32")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=24)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=24, help="of the plain loop, after a warm-up")
+    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--one", choices=KINDS)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "training_speed.json")
     given = parser.parse_args()
     network = TrainConfig.model_validate({"data": {"folder": "."}, "network": parse_settings(given.set)}).network
     if given.one:
-        told = (given.data, given.size, network, given.batch, given.steps)
+        told = (given.data, given.size, network, given.batch)
         if given.one == "plain":
-            print(json.dumps(plain_loop(*told)))
+            print(json.dumps(plain_loop(*told, given.steps)))
         else:
             print(json.dumps(our_loop(*told, workers=1 if given.one == "worker" else None)))
         return
