@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def main() -> None:
         for _ in range(given.repeats)
     ]
     told: dict[str, object] = {
-        "command": "python benchmarks/norm_speed.py",
+        "command": " ".join(["python", "benchmarks/norm_speed.py", *sys.argv[1:]]),
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "runs": runs,
     }
