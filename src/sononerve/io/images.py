@@ -108,7 +108,9 @@ def frame_hash(path: Path) -> str:
 
     A JPEG's is that of its bytes, for decoders differ in its pixels.
     """
-    if _open(path).format == "JPEG":
+    with _open(path) as image:
+        jpeg = image.format == "JPEG"
+    if jpeg:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     pixels = read_frame(path).pixels
     return hashlib.sha256(f"{pixels.shape[0]} {pixels.shape[1]} ".encode() + pixels.tobytes()).hexdigest()

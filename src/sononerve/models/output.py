@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -38,7 +39,7 @@ def with_background(logits: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c+1 h 
     return torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
 
 
-class SegmentationModel(nn.Module):
+class SegmentationModel(nn.Module, ABC):
     """Base of all architectures: a normalised batch ``(N, 1, H, W)`` in, an `Output` out.
 
     ``divisor``: H and W must be multiples of it.
@@ -46,5 +47,6 @@ class SegmentationModel(nn.Module):
 
     divisor: int = 1
 
+    @abstractmethod
     def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
-        raise NotImplementedError
+        """Answer a batch; H and W are multiples of ``divisor``."""

@@ -5,6 +5,8 @@ The affine maps are multiplied, the elastic one added, and frame and mask are sa
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +22,9 @@ INVERSION_STEPS = 6  # fixed-point steps; the elastic field is smooth and small
 class Affine(Operation):
     """An operation that is a 3 x 3 matrix in pixels around the canvas's centre."""
 
+    @abstractmethod
     def matrix(self, params: Params, shape: tuple[int, int]) -> Matrix:
         """Homogeneous ``(x, y, 1)`` of the result to ``(x, y, 1)`` of the source, both around the centre."""
-        raise NotImplementedError
 
 
 class Flip(Affine):

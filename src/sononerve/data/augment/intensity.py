@@ -5,6 +5,8 @@ Frames are float32 ``(H, W)``, grey levels 0..255; results may leave that range 
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +20,9 @@ Pixels = NDArray[np.float32]
 class Intensity(Operation):
     """An operation on grey levels alone: masks and boxes stay as they are."""
 
+    @abstractmethod
     def apply(self, pixels: Pixels, params: Params) -> Pixels:
         """Return the changed frame, float32 ``(H, W)``."""
-        raise NotImplementedError
 
 
 class Gamma(Intensity):

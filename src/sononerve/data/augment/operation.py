@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated
 
 import numpy as np
@@ -13,13 +14,13 @@ Params = dict[str, float]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class Operation(BaseModel):
+class Operation(BaseModel, ABC):
     """A random operation; ``p`` is how often it happens (0 switches it off)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     p: Probability = 0.0
 
+    @abstractmethod
     def draw(self, rng: np.random.Generator) -> Params:
         """Draw the numbers of one application."""
-        raise NotImplementedError
