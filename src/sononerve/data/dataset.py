@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..frame import Sample
-from ..io import rle
 from ..io.images import frame_hash, image_size, read_frame, read_labels
 from .labels import resolve_classes, to_labels
-from .layouts import LAYOUTS, Record, RunLengths, find_layout
+from .layouts import LAYOUTS, Record, find_layout
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
@@ -130,17 +129,23 @@ def _look(record: Record) -> _Look:
                 "expected [x, y, width, height] in pixels"
             )
     counts = np.bincount(_stored_values(record, size).ravel(), minlength=1)
-    file = record.mask.file if isinstance(record.mask, RunLengths) else record.mask
     found = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
-    return _Look(f"{file} ({record.name})" if isinstance(record.mask, RunLengths) else str(file), size, found)
+    return _Look(_mask_name(record), size, found)
+
+
+def _mask_name(record: Record) -> str:
+    """What messages call the frame's mask."""
+    if record.mask is None or isinstance(record.mask, Path):
+        return str(record.mask)
+    return f"{record.mask.file} ({record.name})"
 
 
 def _stored_values(record: Record, size: tuple[int, int]) -> NDArray[np.uint8]:
     if record.mask is None:
         raise InputError(f"{record.image}: no mask; expected one (all 0 where there is no nerve)")
-    if isinstance(record.mask, RunLengths):
+    if not isinstance(record.mask, Path):
         try:
-            return rle.decode(record.mask.runs, size)
+            return record.mask.values(size)
         except InputError as error:
             raise InputError(f"{record.mask.file}, {record.name}: {error}") from error
     values = read_labels(record.mask)

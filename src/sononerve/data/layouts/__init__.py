@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ...errors import InputError
 from . import folders, kaggle, manifest
-from .record import Box, Record, RunLengths
+from .record import Box, Record, RunLengths, StoredMask
 
-__all__ = ["LAYOUTS", "Box", "Layout", "Record", "RunLengths", "find_layout"]
+__all__ = ["LAYOUTS", "Box", "Layout", "Record", "RunLengths", "StoredMask", "find_layout"]
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...frame import Spacing
+from ...io import rle
 
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""
 
 
+class StoredMask(Protocol):
+    """A mask that is not an image of its own: an entry of a table, shapes in a JSON file, a slice of a volume."""
+
+    @property
+    def file(self) -> Path:
+        """The file that holds it, for messages."""
+
+    def values(self, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """The label values of a frame of ``size`` (H, W); raise `InputError` where they cannot be had."""
+
+
 @dataclass(frozen=True)
 class RunLengths:
-    """A mask kept in a table as run lengths; ``file`` is the table, for messages."""
+    """A mask kept as run lengths in the table ``file``."""
 
     runs: str
     file: Path
+
+    def values(self, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """The mask as 0 and 1, uint8 ``(H, W)``."""
+        return rle.decode(self.runs, size)
 
 
 @dataclass(frozen=True)
@@ -24,13 +44,13 @@ class Record:
     """Where a frame and its mask are, and what is known of them.
 
     ``name``: the image's path below the data set's folder, with ``/``: unique, and what split and scores call it.
-    ``mask``: None where nobody drew one. ``boxes``: native boxes, an empty tuple where the frame has none, None where
-    the data set has no boxes at all.
+    ``mask``: an image file, or what else it is kept as; None where nobody drew one. ``boxes``: native boxes, an empty
+    tuple where the frame has none, None where the data set has no boxes at all.
     """
 
     name: str
     image: Path
-    mask: Path | RunLengths | None
+    mask: Path | StoredMask | None
     subject: str | None = None
     video: str | None = None
     index: int | None = None
