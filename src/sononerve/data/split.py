@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..errors import InputError
 from ..io.atomic import write_text
 from .dataset import Dataset, Progress
-from .duplicates import clusters
+from .duplicates import ALIKE, RELATED, clusters, find_pairs
 
 Part = Literal["fit", "tune", "test"]
 PARTS: tuple[Part, ...] = ("fit", "tune", "test")
@@ -160,9 +160,9 @@ def split(
 ) -> Split:
     """Divide a data set into fit, tune and test without tearing a subject apart, alike in presence and area.
 
-    ``folds`` above 1: cross-validation, every group is in one test part; ``test`` is then 1 / folds. Where subjects are
-    unknown, frames are grouped by video and by near-duplicates. Deterministic in ``seed``. Raises `InputError` for
-    too few groups: every part of every fold holds at least one.
+    ``folds`` above 1: cross-validation, every group is in one test part; ``test`` is then 1 / folds. Subjects who share
+    a duplicate frame are one group. Where subjects are unknown, frames are grouped by video and by near-duplicates.
+    Deterministic in ``seed``. Raises `InputError` for too few groups: every part of every fold holds at least one.
     """
     grouping, groups = find_groups(dataset, leaky_frame_split, progress)
     names = list(dict.fromkeys(groups))
@@ -204,24 +204,29 @@ def find_groups(
     if leaky_frame_split:
         return "frame", dataset.names
     without = [record.name for record in records if record.subject is None]
-    if not without:
-        return "subject", [str(record.subject) for record in records]
-    if len(without) < len(records):
+    if without and len(without) < len(records):
         raise InputError(f"{dataset.folder}: {without[0]} has no subject while others have; name all of them, or none")
-    found = [f"cluster {number}" for number in clusters(dataset, progress)]
+    pairs = find_pairs(dataset, progress)
+    # a subject is known well enough to ask for duplicates before it is joined with another; a lone frame is not
+    least = RELATED if without else ALIKE
+    found = [f"cluster {number}" for number in clusters(pairs, len(dataset), least)]
+    if not without:
+        return "subject", _merge([str(record.subject) for record in records], found)
     if all(record.video is not None for record in records):
         return "video", _merge([str(record.video) for record in records], found)
     return "duplicate cluster", found
 
 
 def _merge(first: list[str], second: list[str]) -> list[str]:
-    """Join two groupings: frames that share a group in either share one in the result."""
-    joined = list(first)
-    for group in dict.fromkeys(second):
-        touched = {joined[i] for i in range(len(joined)) if second[i] == group}
-        keep = min(touched)
-        joined = [keep if name in touched else name for name in joined]
-    return joined
+    """Join two groupings: frames that share a group in either share one in the result, called ``17 + 21``."""
+    home = {name: {name} for name in first}
+    partners: dict[str, set[str]] = {}
+    for name, other in zip(first, second, strict=True):
+        partners.setdefault(other, set()).add(name)
+    for names in partners.values():
+        joined = set().union(*(home[name] for name in names))
+        home.update(dict.fromkeys(joined, joined))
+    return [" + ".join(sorted(home[name])) for name in first]
 
 
 def _features(dataset: Dataset, groups: list[str], names: list[str]) -> NDArray[np.float64]:
