@@ -51,6 +51,10 @@ SubjectOption = Annotated[
 ModelOption = Annotated[Path, typer.Option("--model", help="A run's folder, a bundle's folder or its zip.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. Default: all.", min=1)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
+FromOption = Annotated[
+    str | None, typer.Option("--from", help="A file, or an address with https://.", metavar="FILE|ADDRESS")
+]
+Sha256Option = Annotated[str | None, typer.Option("--sha256", help="What the SHA-256 of that file must be.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
