@@ -1,5 +1,7 @@
 """What many tests need: real frames where they are, and small data sets on disk."""
 
+import http.server
+import threading
 import zlib
 from pathlib import Path
 
@@ -70,3 +72,44 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"real frames are kept outside of the repository, and {folder} is not here")
     return folder
+
+
+class Web:
+    """A server on this machine: pages (status, headers, body) by path, and the headers it was asked with."""
+
+    def __init__(self):
+        self.pages, self.asked = {}, {}
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.asked[self.path] = dict(self.headers)
+                status, headers, body = outer.pages.get(self.path, (404, {}, b""))
+                self.send_response(status)
+                for name, value in ({"Content-Length": str(len(body))} | headers).items():
+                    if value is not None:
+                        self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                """Say nothing."""
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def put(self, path, body=b"", status=200, **headers):
+        """Answer with these bytes at ``path`` and return the address; a header of None is left out."""
+        self.pages[path] = (status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+        return self.address + path
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """An empty `Web`."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = Web()
+    yield server
+    server.server.shutdown()
+    server.server.server_close()

@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import InputError, TrainingError
-from . import data, model, weights
+from . import data, fetch, model, weights
 
 INTERRUPTED = 130  # typer turns Ctrl-C into this status
 
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app)
 app.add_typer(model.app)
+app.add_typer(fetch.app, name="data")
 app.add_typer(weights.app, name="weights")
 
 

@@ -66,9 +66,9 @@ def check_sha256(source: str, found: str, expected: str | None) -> None:
 
 
 def shown(address: str) -> str:
-    """The address without the user's name and password."""
+    """The address without what may be secret: the user's name and password, and what stands behind ``?``."""
     parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 def _checked(address: str) -> SplitResult:
@@ -106,7 +106,8 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 def _opened(address: str) -> Iterator[http.client.HTTPResponse]:
     """The answer to a request; whatever goes wrong, also while it is read, is an `InputError`."""
     parts = _checked(address)
-    request = urllib.request.Request(shown(address), headers={"User-Agent": AGENT, "Accept-Encoding": "identity"})
+    plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    request = urllib.request.Request(plain, headers={"User-Agent": AGENT, "Accept-Encoding": "identity"})
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")

@@ -43,13 +43,7 @@ STORAGES = {
     "torch ByteStorage": "u1",
     "torch BoolStorage": "b1",
 }
-RECONSTRUCT = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")
-FROM_BUFFER = ("numpy.core.numeric _frombuffer", "numpy._core.numeric _frombuffer")
-NDARRAY, DTYPE, ORDERED_DICT = "numpy ndarray", "numpy dtype", "collections OrderedDict"
-REBUILD_TENSOR, REBUILD_PARAMETER = "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"
-NAMES = frozenset(
-    {*STORAGES, *RECONSTRUCT, *FROM_BUFFER, NDARRAY, DTYPE, ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER}
-)
+NDARRAY = "numpy ndarray"
 
 
 class NotArraysError(ValueError):
@@ -97,16 +91,26 @@ class TensorView:
     strides: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Unpickled:
+    """What a pickle holds, and the storages that are named anywhere in it, by their keys.
+
+    ``tree`` is made of dicts, lists, tuples, numbers, texts, bytes, `PickledArray` and `TensorView`.
+    """
+
+    tree: object
+    storages: dict[str, Storage]
+
+
 MARK = Name("mark")
 
 T = TypeVar("T")
 
 
-def read_pickle(stream: BinaryIO) -> object:
+def read_pickle(stream: BinaryIO) -> Unpickled:
     """Read one pickle from ``stream``, which then stands behind it.
 
-    Gives dicts, lists, tuples, numbers, texts, bytes, `PickledArray` and `TensorView`. Raises `NotArraysError` where
-    the pickle is damaged, too long, or holds anything else than arrays.
+    Raises `NotArraysError`, or another `ValueError`, where it is damaged, too long, or holds anything but arrays.
     """
     machine = _Machine()
     try:
@@ -114,7 +118,7 @@ def read_pickle(stream: BinaryIO) -> object:
             if count >= MOST_OPCODES:
                 raise NotArraysError(f"more than {MOST_OPCODES} steps")
             machine.step(opcode.name, argument)
-        return machine.stack.pop()
+        return Unpickled(machine.stack.pop(), machine.storages)
     except (LookupError, TypeError, OverflowError, MemoryError) as error:
         raise NotArraysError(f"a damaged pickle, {type(error).__name__}") from error
 
@@ -125,6 +129,7 @@ class _Machine:
     def __init__(self) -> None:
         self.stack: list[object] = []
         self.memo: dict[object, object] = {}
+        self.storages: dict[str, Storage] = {}
 
     def step(self, name: str, argument: object) -> None:
         """Do one opcode."""
@@ -172,7 +177,9 @@ class _Machine:
             state = stack.pop()
             _fill(stack[-1], state)
         elif name == "BINPERSID":
-            stack.append(_storage(stack.pop()))
+            storage = _storage(stack.pop())
+            self.storages[storage.key] = storage
+            stack.append(storage)
         else:
             raise NotArraysError(f"its step {name} is not one that arrays need; nothing was run")
 
@@ -201,22 +208,10 @@ def _name(text: str) -> Name:
 
 
 def _make(name: str, arguments: tuple[object, ...]) -> object:
-    """What PyTorch's and NumPy's functions of this name would make of these arguments, as a record."""
-    if name in RECONSTRUCT:
-        return PickledArray()
-    if name == DTYPE:
-        return _dtype(arguments[0])
-    if name in FROM_BUFFER:
-        data, dtype, shape, order = arguments
-        return PickledArray(_array(data, _is(PickledDtype, dtype), shape, order == "F"))
-    if name == ORDERED_DICT and not arguments:
-        return dict[object, object]()
-    if name == REBUILD_TENSOR:
-        storage, offset, shape, strides = arguments[:4]
-        return TensorView(_is(Storage, storage), _count(offset), _counts(shape), _counts(strides))
-    if name == REBUILD_PARAMETER:
-        return _is(TensorView, arguments[0])
-    raise NotArraysError(f"a damaged pickle: {name.replace(' ', '.')} is called with {len(arguments)} arguments")
+    """What the function of this name would make of these arguments, as a record."""
+    if name not in MAKERS:
+        raise NotArraysError(f"a damaged pickle: {name.replace(' ', '.')} is called")
+    return MAKERS[name](*arguments)
 
 
 def _fill(made: object, state: object) -> None:
@@ -230,7 +225,38 @@ def _fill(made: object, state: object) -> None:
         _is(dict, made)
 
 
-def _dtype(code: object) -> PickledDtype:
+def _empty_array(*_: object) -> PickledArray:
+    return PickledArray()
+
+
+def _array_from_buffer(data: object, dtype: object, shape: object, order: object) -> PickledArray:
+    return PickledArray(_array(data, _is(PickledDtype, dtype), shape, order == "F"))
+
+
+def _tensor(storage: object, offset: object, shape: object, strides: object, *_: object) -> TensorView:
+    return TensorView(_is(Storage, storage), _count(offset), _counts(shape), _counts(strides))
+
+
+def _parameter(tensor: object, *_: object) -> TensorView:
+    return _is(TensorView, tensor)
+
+
+def _encoded(text: object, encoding: object) -> bytes:
+    """The bytes that an old pickle holds as text, each a letter."""
+    if encoding != "latin1":
+        raise NotArraysError("a damaged pickle: bytes in an unknown encoding")
+    return _is(str, text).encode("latin1")
+
+
+def _ordered_dict() -> dict[object, object]:
+    return {}
+
+
+def _no_bytes() -> bytes:
+    return b""
+
+
+def _dtype(code: object, *_: object) -> PickledDtype:
     if code not in DTYPES:
         raise NotArraysError(f"an array of {str(code)[:20]}; expected numbers")
     return PickledDtype(str(code))
@@ -265,3 +291,20 @@ def _count(found: object) -> int:
 
 def _counts(found: object) -> tuple[int, ...]:
     return tuple(_count(number) for number in _is(tuple, found))
+
+
+MAKERS: dict[str, Callable[..., object]] = {
+    "numpy.core.multiarray _reconstruct": _empty_array,
+    "numpy._core.multiarray _reconstruct": _empty_array,
+    "numpy.core.numeric _frombuffer": _array_from_buffer,
+    "numpy._core.numeric _frombuffer": _array_from_buffer,
+    "numpy dtype": _dtype,
+    "_codecs encode": _encoded,
+    "__builtin__ bytes": _no_bytes,
+    "collections OrderedDict": _ordered_dict,
+    "torch._utils _rebuild_tensor_v2": _tensor,
+    "torch._utils _rebuild_parameter": _parameter,
+}
+"""What a pickle may call, and what is done instead: every one of these makes a record of ours."""
+
+NAMES = frozenset({NDARRAY, *STORAGES, *MAKERS})

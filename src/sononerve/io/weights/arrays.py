@@ -6,6 +6,7 @@ before), and https://github.com/huggingface/safetensors.
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import zipfile
@@ -65,7 +66,7 @@ def _from_safetensors(content: bytes) -> dict[str, Array]:
 
 
 def _from_pickle(stream: BinaryIO) -> dict[str, Array]:
-    tree = read_pickle(stream)
+    tree = read_pickle(stream).tree
     if tree == LEGACY_MAGIC:
         return _from_torch_legacy(stream)
     return _named(tree, _no_storage)
@@ -77,23 +78,22 @@ def _no_storage(storage: Storage) -> Array:
 
 def _from_torch_legacy(stream: BinaryIO) -> dict[str, Array]:
     """Behind the magic number: protocol, the machine, the tree, the keys of the storages, then each storage."""
-    if read_pickle(stream) != LEGACY_PROTOCOL:
+    if read_pickle(stream).tree != LEGACY_PROTOCOL:
         raise NotArraysError("a PyTorch checkpoint of an unknown protocol")
-    machine = read_pickle(stream)
+    machine = read_pickle(stream).tree
     if isinstance(machine, dict) and machine.get("little_endian") is False:
         raise NotArraysError("a PyTorch checkpoint of a big-endian machine")
-    tree, keys = read_pickle(stream), read_pickle(stream)
+    saved, keys = read_pickle(stream), read_pickle(stream).tree
     if not isinstance(keys, list):
         raise NotArraysError("a damaged PyTorch checkpoint")
-    storages = {view.storage.key: view.storage for _, view in _leaves(tree) if isinstance(view, TensorView)}
     loaded: dict[str, Array] = {}
     for key in keys:
-        storage = storages[key]
+        storage = saved.storages[key]
         size = int.from_bytes(stream.read(8), "little")
         if size != storage.size:
             raise NotArraysError(f"storage {key} has {size} numbers, expected {storage.size}")
         loaded[key] = _numbers(stream.read(size * _width(storage)), storage)
-    return _named(tree, lambda storage: loaded[storage.key])
+    return _named(saved.tree, lambda storage: loaded[storage.key])
 
 
 def _from_torch_zip(content: bytes) -> dict[str, Array]:
@@ -108,8 +108,13 @@ def _from_torch_zip(content: bytes) -> dict[str, Array]:
         root = roots[0]
         if f"{root}byteorder" in infos and archive.read(f"{root}byteorder") != b"little":
             raise NotArraysError("a PyTorch checkpoint of a big-endian machine")
-        tree = read_pickle(io.BytesIO(archive.read(f"{root}data.pkl")))
-        return _named(tree, lambda storage: _numbers(archive.read(f"{root}data/{storage.key}"), storage))
+        tree = read_pickle(io.BytesIO(archive.read(f"{root}data.pkl"))).tree
+
+        @functools.cache  # tensors may share a storage
+        def read(storage: Storage) -> Array:
+            return _numbers(archive.read(f"{root}data/{storage.key}"), storage)
+
+        return _named(tree, read)
 
 
 def _width(storage: Storage) -> int:

