@@ -7,13 +7,12 @@ import hashlib
 import re
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ..io.atomic import check_place
+from ..io.atomic import blamed_on, check_place
 from ..io.download import check_sha256, download, is_address, shown
 from ..io.images import frame_hash, read_labels
 
@@ -62,7 +61,7 @@ PUBLIC_SETS = {
         home="https://github.com/tmkand/usgra-seg",
         revision="b7429be38521a4b585e36ad6fd06983c63de9f83",
         address="https://github.com/tmkand/usgra-seg/archive/b7429be38521a4b585e36ad6fd06983c63de9f83.zip",
-        member=re.compile(r"[^/]+/dataset/(test/)?(images|masks)/(\d{4})\.png"),
+        member=re.compile(r"usgra-seg[\w-]*/dataset/(test/)?(images|masks)/(\d{4})\.png"),
         licence="CC BY 4.0",
         licence_address="https://creativecommons.org/licenses/by/4.0/",
         classes=("nerve", "vessel"),
@@ -149,25 +148,32 @@ def _archive(
 def _unpack(path: Path, told: str, public: PublicSet, folder: Path) -> list[str]:
     """Write the archive's frames and masks under their numbers; return the numbers of the published test part."""
     test = set()
+    for of_test, part, number, content in _members(path, told, public):
+        file = folder / part / f"{number}.png"
+        if file.exists():
+            raise InputError(f"{told}: {part}/{number}.png is in it twice; expected the archive of {public.address}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with blamed_on(file):
+            file.write_bytes(content)
+        if of_test:
+            test.add(number)
+    return sorted(test)
+
+
+def _members(path: Path, told: str, public: PublicSet) -> Iterator[tuple[bool, str, str, bytes]]:
+    """Every frame and mask in the archive: whether it is of the test part, ``images`` or ``masks``, number, bytes."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [
-                (info, found) for info in archive.infolist() if (found := public.member.fullmatch(info.filename))
-            ]
-            if len(members) > MOST_FILES or sum(info.file_size for info, _ in members) > MOST_ARCHIVE:
-                raise InputError(f"{told}: would unpack to too much; expected the archive of {public.address}")
-            for info, found in members:
-                of_test, part, number = found.groups()
-                file = folder / part / f"{number}.png"
-                if file.exists() or info.file_size > MOST_FILE:
-                    raise InputError(f"{told}: {info.filename} is there twice, or larger than {MOST_FILE} bytes")
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(archive.read(info))
-                if of_test:
-                    test.add(number)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise InputError(f"{told}: not a zip, or a damaged one ({error}); fetch it again") from error
-    return sorted(test)
+            found = [(info, match) for info in archive.infolist() if (match := public.member.fullmatch(info.filename))]
+            if len(found) > MOST_FILES or any(info.file_size > MOST_FILE for info, _ in found):
+                raise ValueError(f"expected at most {MOST_FILES} files of at most {MOST_FILE} bytes")
+            if sum(info.file_size for info, _ in found) > MOST_ARCHIVE:
+                raise ValueError(f"would unpack to more than {MOST_ARCHIVE} bytes")
+            for info, match in found:
+                yield match[1] is not None, match[2], match[3], archive.read(info)
+    except Exception as error:  # zipfile and its decompressors raise whatever a damaged file makes them raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{told}: cannot be unpacked ({reason}); fetch it again") from error
 
 
 def _check(folder: Path, told: str, public: PublicSet) -> tuple[int, int]:

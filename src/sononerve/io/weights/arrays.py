@@ -47,9 +47,10 @@ def read_arrays(content: bytes, source: str) -> dict[str, Array]:
             raise NotArraysError("its first bytes are of none of them")
         if not tensors:
             raise NotArraysError("there are no arrays in it")
-    except (ValueError, LookupError, TypeError, OSError, zipfile.BadZipFile, RecursionError) as error:
+    except Exception as error:  # zipfile and its decompressors raise whatever a damaged file makes them raise
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{source}: weights cannot be read from it ({error}); expected safetensors, a PyTorch checkpoint, or a "
+            f"{source}: weights cannot be read from it ({reason}); expected safetensors, a PyTorch checkpoint, or a "
             "pickle of NumPy arrays, with arrays alone"
         ) from error
     return tensors

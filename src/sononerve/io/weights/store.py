@@ -76,7 +76,8 @@ def write_weights(tensors: Mapping[str, Array], origin: Origin) -> Path:
     header["format"] = "pt"  # what other readers of safetensors look for
     if origin.preprocessing is not None:
         header["preprocessing"] = json.dumps(asdict(origin.preprocessing))
-    write_bytes(path, save(dict(tensors), header))
+    whole = {name: values.copy(order="C") for name, values in tensors.items()}  # save() takes memory as it lies
+    write_bytes(path, save(whole, header))
     return path
 
 
