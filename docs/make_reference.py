@@ -41,14 +41,23 @@ def pages() -> dict[str, str]:
 def command_line() -> str:
     """Every verb and option, with the help text that the program itself shows."""
     root = get_command(app)
-    verbs: Mapping[str, object] = getattr(root, "commands", {})
     lines = [MADE, "# Command line", BLANK, TEXT, plain(inspect.cleandoc(root.help or "")), "```", BLANK]
     lines.append("Exit status: 0 done; 1 something failed on the way; 2 bad input or options; 130 stopped by Ctrl-C.")
-    for name, verb in verbs.items():
+    for name, verb in verbs_of(root):
         lines += [BLANK, f"## sononerve {name}", BLANK, plain(inspect.cleandoc(getattr(verb, "help", None) or ""))]
         lines += [BLANK, "| argument or option | value | default | meaning |", "|---|---|---|---|"]
         lines += [option_row(parameter) for parameter in getattr(verb, "params", ())]
     return "\n".join(lines) + "\n"
+
+
+def verbs_of(group: object, before: str = "") -> Iterator[tuple[str, object]]:
+    """Every verb with its name; those of a group inside bear the group's name too, as ``weights list``."""
+    commands: Mapping[str, object] = getattr(group, "commands", {})
+    for name, verb in commands.items():
+        if hasattr(verb, "commands"):
+            yield from verbs_of(verb, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", verb
 
 
 def option_row(parameter: object) -> str:

@@ -51,7 +51,7 @@ class Package:
         self.name, self.member, self.content, self.expected = name, member, pack(files), expected
         self.known = replace(
             known,
-            sha256=sha256(self.content),
+            distributions={known.distribution: sha256(self.content)},
             member_sha256=sha256(member),
             tensors_sha256=digest(expected),
         )

@@ -102,6 +102,9 @@ def number(value):
 EMPTY_ARRAY = name("numpy.core.multiarray", "_reconstruct") + name("numpy", "ndarray") + b"K\x00\x85C\x01b\x87R"
 FLOAT = name("numpy", "dtype") + b"X\x02\x00\x00\x00f4\x89\x88\x87R"
 
+LAUGHS = b"]" + b"q\x01h\x01\x86" * 60
+"""A text of it, or a number that tells it from others, would take 2 to the power of 60 steps."""
+
 
 @pytest.mark.parametrize(
     ("content", "fault"),
@@ -123,6 +126,11 @@ FLOAT = name("numpy", "dtype") + b"X\x02\x00\x00\x00f4\x89\x88\x87R"
         (hand_made(EMPTY_ARRAY + b"(K\x01K\x01\x85" + FLOAT + b"\x89]tb"), "without its bytes"),
         (hand_made(name("collections", "OrderedDict") + b"}b"), "where dict was expected"),
         (hand_made(b"}" + b")\x85\x85\x85K\x01s"), "where str was expected"),
+        (hand_made(LAUGHS + LAUGHS + b"\x93"), "where str was expected"),
+        (hand_made(name("numpy", "dtype") + LAUGHS + b"\x85R"), "where str was expected"),
+        (hand_made(b"}" + LAUGHS + b"K\x01s"), "where str was expected"),
+        (hand_made(FLOAT + b"K\x03" + LAUGHS + b"\x86b"), "where str was expected"),
+        (hand_made(EMPTY_ARRAY + b"(K\x01(" + b"K\x01" * 99 + b"t" + FLOAT + b"\x89C\x04abcdtb"), "99 axes"),
         (hand_made(b"h\x07"), "damaged pickle, KeyError"),
         (hand_made(b"0"), "POP"),
         (hand_made(b"B" + struct.pack("<I", 2**32 - 1) + b"abc"), "expected 4294967295"),

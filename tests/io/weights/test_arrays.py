@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 import safetensors.numpy
+import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +78,13 @@ def test_tensors_that_share_numbers_are_each_whole(as_zip):
     whole = torch.arange(12.0).reshape(3, 4)
     state = {"whole": whole, "row": whole[1], "column": whole[:, 2], "turned": whole.T}
     check_equal(read_arrays(saved(state, as_zip), "a.pt"), state)
+
+
+def test_safetensors_of_every_type_come_back():
+    state = {str(dtype): torch.arange(6).reshape(2, 3).to(dtype) for dtype in DTYPES}
+    check_equal(read_arrays(safetensors.torch.save(state), "a.safetensors"), state)
+    with pytest.raises(InputError, match="a is of the type F8_E4M3"):
+        read_arrays(safetensors.torch.save({"a": torch.ones(3).to(torch.float8_e4m3fn)}), "a.safetensors")
 
 
 def test_safetensors_and_plain_pickles_come_back():
@@ -192,6 +200,12 @@ def test_dicts_in_dicts_without_end_are_refused():
     for tree in (loop, wide):
         with pytest.raises(InputError, match="nested more than"):
             read_arrays(pickle.dumps(tree), "a.pt")
+
+
+def test_a_message_holds_nothing_that_a_terminal_obeys():
+    with pytest.raises(InputError) as refused:
+        read_arrays(pickle.dumps({"a\x1b[2J\n": 3}), "a.pt")
+    assert str(refused.value).isprintable()
 
 
 def test_one_array_in_many_places_does_not_fill_the_memory(monkeypatch):

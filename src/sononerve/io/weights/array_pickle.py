@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.generic]
 
 MOST_OPCODES = 2_000_000  # a checkpoint of 300 tensors has 11,000
+MOST_AXES = 32
 
 VALUES = (
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
@@ -169,7 +170,7 @@ class _Machine:
             stack.append(_name(str(argument)))
         elif name == "STACK_GLOBAL":
             attribute, module = stack.pop(), stack.pop()
-            stack.append(_name(f"{module} {attribute}"))
+            stack.append(_name(f"{_is(str, module)} {_is(str, attribute)}"))
         elif name == "REDUCE":
             arguments, called = _is(tuple, stack.pop()), _is(Name, stack.pop())
             stack.append(_make(called.text, arguments))
@@ -220,7 +221,7 @@ def _fill(made: object, state: object) -> None:
         _, shape, dtype, fortran, data = _is(tuple, state)
         made.values = _array(data, _is(PickledDtype, dtype), shape, bool(fortran))
     elif isinstance(made, PickledDtype):
-        made.order = str(_is(tuple, state)[1])
+        made.order = _is(str, _is(tuple, state)[1])
     else:
         _is(dict, made)
 
@@ -257,9 +258,10 @@ def _no_bytes() -> bytes:
 
 
 def _dtype(code: object, *_: object) -> PickledDtype:
-    if code not in DTYPES:
-        raise NotArraysError(f"an array of {str(code)[:20]}; expected numbers")
-    return PickledDtype(str(code))
+    name = _is(str, code)
+    if name not in DTYPES:
+        raise NotArraysError(f"an array of {name[:20]}; expected numbers")
+    return PickledDtype(name)
 
 
 def _array(data: object, dtype: PickledDtype, shape: object, fortran: bool) -> Array:
@@ -290,7 +292,10 @@ def _count(found: object) -> int:
 
 
 def _counts(found: object) -> tuple[int, ...]:
-    return tuple(_count(number) for number in _is(tuple, found))
+    numbers = _is(tuple, found)
+    if len(numbers) > MOST_AXES:
+        raise NotArraysError(f"an array of {len(numbers)} axes; expected at most {MOST_AXES}")
+    return tuple(_count(number) for number in numbers)
 
 
 MAKERS: dict[str, Callable[..., object]] = {

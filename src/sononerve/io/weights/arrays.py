@@ -26,6 +26,10 @@ MOST_TENSORS = 20_000
 DEEPEST = 16
 SHRINK_MOST = 100  # bytes unpacked per byte in a zip; weights hardly shrink, bombs do
 STATE = "state_dict"
+SAFETENSORS_DTYPES = {
+    **{"F16": "f2", "F32": "f4", "F64": "f8", "BF16": BFLOAT16, "BOOL": "b1"},
+    **{"I8": "i1", "I16": "i2", "I32": "i4", "I64": "i8", "U8": "u1", "U16": "u2", "U32": "u4", "U64": "u8"},
+}
 
 Read = Callable[[Storage], Array]
 
@@ -48,7 +52,7 @@ def read_arrays(content: bytes, source: str) -> dict[str, Array]:
         if not tensors:
             raise NotArraysError("there are no arrays in it")
     except Exception as error:  # zipfile and its decompressors raise whatever a damaged file makes them raise
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = "".join(letter for letter in str(error) if letter.isprintable()) or type(error).__name__
         raise InputError(
             f"{source}: weights cannot be read from it ({reason}); expected safetensors, a PyTorch checkpoint, or a "
             "pickle of NumPy arrays, with arrays alone"
@@ -57,13 +61,19 @@ def read_arrays(content: bytes, source: str) -> dict[str, Array]:
 
 
 def _from_safetensors(content: bytes) -> dict[str, Array]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    from safetensors import SafetensorError, deserialize
 
     try:
-        return dict(load(content))
+        specs = deserialize(content)  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise NotArraysError(str(error)) from error
+    found: dict[str, Array] = {}
+    for name, spec in specs:
+        if spec["dtype"] not in SAFETENSORS_DTYPES:
+            raise NotArraysError(f"{name[:80]} is of the type {spec['dtype']}")
+        storage = Storage(name, SAFETENSORS_DTYPES[spec["dtype"]], math.prod(spec["shape"]))
+        found[name] = _numbers(bytes(spec["data"]), storage).reshape(spec["shape"])
+    return found
 
 
 def _from_pickle(stream: BinaryIO) -> dict[str, Array]:
@@ -142,7 +152,7 @@ def _named(tree: object, read: Read) -> dict[str, Array]:
         if total > MOST_BYTES:
             raise NotArraysError(f"more than {MOST_BYTES} bytes of arrays")
         if name in found:
-            raise NotArraysError(f"two arrays are called {name}")
+            raise NotArraysError(f"two arrays are called {name[:80]}")
         found[name] = np.ascontiguousarray(values, values.dtype.newbyteorder("=")).reshape(values.shape)
     return found
 
@@ -176,11 +186,11 @@ def _values(name: str, leaf: object, read: Read) -> Array:
 def _view(name: str, view: TensorView, numbers: Array) -> Array:
     """The tensor's values; every one lies within the storage."""
     if len(view.shape) != len(view.strides) or math.prod(view.shape) > len(numbers):
-        raise NotArraysError(f"{name}: its shape {view.shape} does not fit {len(numbers)} numbers")
+        raise NotArraysError(f"{name[:80]}: its shape {view.shape} does not fit {len(numbers)} numbers")
     last = view.offset + sum((size - 1) * stride for size, stride in zip(view.shape, view.strides, strict=True))
     if 0 in view.shape:
         return np.zeros(view.shape, numbers.dtype)
     if last >= len(numbers):
-        raise NotArraysError(f"{name}: its shape {view.shape} does not fit {len(numbers)} numbers")
+        raise NotArraysError(f"{name[:80]}: its shape {view.shape} does not fit {len(numbers)} numbers")
     width = numbers.dtype.itemsize
     return as_strided(numbers[view.offset :], view.shape, tuple(stride * width for stride in view.strides))

