@@ -1,11 +1,12 @@
 """Downloads: only over https, only what was meant, never half of it, and no secret in a message."""
 
 import hashlib
+import urllib.request
 
 import pytest
 
 from sononerve.errors import InputError
-from sononerve.io.download import download, fetch_page, shown
+from sononerve.io.download import _SafeRedirects, download, fetch_page, shown
 
 BODY = b"weights" * 1000
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -76,6 +77,19 @@ def test_a_password_does_not_follow_a_redirect(web, tmp_path):
     download(web.address.replace("//", "//me:word@") + "/a", tmp_path / "a", None, 100)
     assert "Authorization" in web.asked["/a"]
     assert "Authorization" not in web.asked["/b"]
+
+
+def test_another_server_does_not_send_one_to_this_machine():
+    asked = urllib.request.Request("https://example.org/a")
+    with pytest.raises(InputError, match=r"https://example.org/a: redirects to this machine"):
+        _SafeRedirects().redirect_request(asked, None, 302, "Found", {}, "http://127.0.0.1/b")
+
+
+def test_without_a_length_the_progress_is_what_is_here(web, tmp_path):
+    seen = []
+    address = web.put("/a", BODY, Content_Length=None)
+    download(address, tmp_path / "a", SHA256, 10_000, lambda *sizes: seen.append(sizes))
+    assert seen[-1] == (7000, 7000)
 
 
 def test_a_page_tells_where_it_was_found(web):

@@ -52,8 +52,9 @@ class PublicSet:
         )
 
 
-# The revision is the one under which every frame of the set is listed in a public index of GitHub's repositories. The
-# hashes were made from a copy of 185 of its 244 frames. The other 59 have none: they are kept, counted and told.
+# The revision is the one under which a public index of GitHub's repositories lists every frame of the set. The hashes
+# were made from a copy of 185 of its 244 frames; nobody has held that copy against the revision itself, so pixels are
+# compared and not bytes. The other 59 frames have no hash: they are kept, counted and told.
 PUBLIC_SETS = {
     "usgra-seg": PublicSet(
         title="usgra-seg: nerves and vessels in ultrasound-guided regional anaesthesia",

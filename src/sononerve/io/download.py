@@ -23,7 +23,7 @@ AGENT = "sononerve"
 OFFLINE = "check the address and the network, or fetch the file elsewhere and give it with --from FILE"
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are here and the bytes there will be, 0 where nobody knows."""
+"""Called with the bytes that are here and the bytes there will be; the same where the server does not say."""
 
 
 def is_address(text: str) -> bool:
@@ -133,7 +133,7 @@ def _chunks(
         if max(size, done) > most_bytes:
             raise InputError(f"{shown(address)}: {max(size, done)} bytes or more; expected at most {most_bytes}")
         if progress is not None:
-            progress(done, size)
+            progress(done, max(done, size))
         yield chunk
     if done < size:
         raise InputError(f"{shown(address)}: ended after {done} of {size} bytes; try again")

@@ -146,12 +146,22 @@ def test_a_place_in_the_memo_far_away_takes_no_memory():
     assert read(hand_made(b"K\x01r" + struct.pack("<I", 2**32 - 1))) == 1
 
 
+def test_a_text_turned_into_bytes_again_and_again_does_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("sononerve.io.weights.array_pickle.MOST_BYTES_MADE", 5000)
+    arguments = b"X" + struct.pack("<I", 1000) + b"a" * 1000 + b"X\x06\x00\x00\x00latin1\x86q\x01"
+    again = name("_codecs", "encode") + b"h\x01R"
+    assert read(hand_made(arguments + again * 5)) == b"a" * 1000
+    with pytest.raises(NotArraysError, match="more than 5000 bytes"):
+        read(hand_made(arguments + again * 6))
+
+
 def test_too_many_steps_are_refused(monkeypatch):
     monkeypatch.setattr("sononerve.io.weights.array_pickle.MOST_OPCODES", 1000)
     with pytest.raises(NotArraysError, match="more than 1000 steps"):
         read(hand_made(b"]" + b"\x85" * 1000))
 
 
+@pytest.mark.filterwarnings("ignore:.*invalid escape")  # pickletools says so of a damaged text
 @given(st.binary(max_size=200), st.integers(0, 300), st.data())
 def test_damage_is_an_error_of_value_and_nothing_else(noise, place, data):
     whole = pickle.dumps({"a": np.arange(6.0).reshape(2, 3), "b": [1, "two", (3,)]}, 2)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.generic]
 
 MOST_OPCODES = 2_000_000  # a checkpoint of 300 tensors has 11,000
+MOST_BYTES_MADE = 1_000_000_000
 MOST_AXES = 32
 
 VALUES = (
@@ -131,6 +132,7 @@ class _Machine:
         self.stack: list[object] = []
         self.memo: dict[object, object] = {}
         self.storages: dict[str, Storage] = {}
+        self.bytes_made = 0
 
     def step(self, name: str, argument: object) -> None:
         """Do one opcode."""
@@ -173,7 +175,7 @@ class _Machine:
             stack.append(_name(f"{_is(str, module)} {_is(str, attribute)}"))
         elif name == "REDUCE":
             arguments, called = _is(tuple, stack.pop()), _is(Name, stack.pop())
-            stack.append(_make(called.text, arguments))
+            self._push_made(_make(called.text, arguments))
         elif name == "BUILD":
             state = stack.pop()
             _fill(stack[-1], state)
@@ -183,6 +185,13 @@ class _Machine:
             stack.append(storage)
         else:
             raise NotArraysError(f"its step {name} is not one that arrays need; nothing was run")
+
+    def _push_made(self, made: object) -> None:
+        """Push what a call gave; a text that is turned into bytes again and again would fill the memory."""
+        self.bytes_made += len(made) if isinstance(made, bytes) else 0
+        if self.bytes_made > MOST_BYTES_MADE:
+            raise NotArraysError(f"more than {MOST_BYTES_MADE} bytes kept as text")
+        self.stack.append(made)
 
     def _to_mark(self) -> list[object]:
         items: list[object] = []
