@@ -73,6 +73,17 @@ def test_a_mirror_s_password_is_not_given_to_another_server(web, packages, store
     assert "Authorization" not in web.asked[f"/files/{package.known.distribution}"]
 
 
+def test_an_index_that_redirects_elsewhere_takes_its_links_along_and_no_password(web, packages, store):
+    package = packages["vgg16"]
+    index = package.publish(web).replace("//", "//me:s3cret@")
+    web.pages["/there/"] = web.pages[package.page]
+    web.put(package.page, status=302, Location=web.address.replace("127.0.0.1", "localhost") + "/there/")
+    web.pages["/there/"] = (200, {}, web.pages["/there/"][2].replace(b"../../files", b"../files"))
+    import_weights("vgg16", index=index)
+    assert "Authorization" in web.asked[package.page]
+    assert "Authorization" not in web.asked[f"/files/{package.known.distribution}"]
+
+
 def other_values(package):
     return save({name: np.asarray(values + 1) for name, values in package.expected.items()})
 

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save
 from sononerve.errors import InputError
 from sononerve.io.weights.importing import import_weights
 from sononerve.io.weights.known import KNOWN, digest
-from sononerve.io.weights.store import find_weights, home, list_weights, parameter_count
+from sononerve.io.weights.store import Origin, find_weights, home, list_weights, parameter_count, write_weights
 
 REFERENCE = {
     "vgg16": "vgg16_imagenet_features",
@@ -53,6 +53,13 @@ def test_the_list_tells_known_and_own_weights(verb, store, tmp_path):
     _, said, _ = verb("list")
     assert "14,714,688" in said
     assert "MIT" in said
+
+
+def test_values_are_stored_in_their_order_however_they_lie_in_memory(store):
+    values = {"turned": np.arange(6.0).reshape(2, 3).T, "backwards": np.arange(4)[::-1], "one": np.array(3.0)}
+    found = load_file(write_weights(values, Origin("a", "b", "c", "d", "e")))
+    for name, array in values.items():
+        np.testing.assert_array_equal(found[name], array)
 
 
 def test_a_damaged_file_in_the_store_is_named(store):

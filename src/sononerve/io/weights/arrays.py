@@ -23,7 +23,6 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 MOST_BYTES = 2_000_000_000
 MOST_TENSORS = 20_000
-DEEPEST = 16
 SHRINK_MOST = 100  # bytes unpacked per byte in a zip; weights hardly shrink, bombs do
 STATE = "state_dict"
 SAFETENSORS_DTYPES = {
@@ -160,19 +159,19 @@ def _named(tree: object, read: Read) -> dict[str, Array]:
 def _leaves(tree: object) -> list[tuple[str, object]]:
     """Every leaf of nested dicts with its name. A dict may stand in many places, so places are counted, not dicts."""
     leaves: list[tuple[str, object]] = []
-    waiting: list[tuple[str, object, int]] = [("", tree, 0)]
+    waiting: list[tuple[str, object]] = [("", tree)]
     for _ in range(MOST_TENSORS):
         if not waiting:
             return leaves
-        name, node, depth = waiting.pop()
+        name, node = waiting.pop()
         if not isinstance(node, Mapping):
             leaves.append((name, node))
-        elif depth >= DEEPEST or len(waiting) + len(node) > MOST_TENSORS:
+        elif len(waiting) + len(node) > MOST_TENSORS:
             break
         else:
-            inner = [(f"{name}.{key}" if depth else str(key), value, depth + 1) for key, value in node.items()]
+            inner = [(f"{name}.{key}" if name else str(key), value) for key, value in node.items()]
             waiting.extend(inner[::-1])
-    raise NotArraysError(f"more than {MOST_TENSORS} arrays, or nested more than {DEEPEST} deep")
+    raise NotArraysError(f"more than {MOST_TENSORS} arrays, or dicts in dicts without end")
 
 
 def _values(name: str, leaf: object, read: Read) -> Array:
