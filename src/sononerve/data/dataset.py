@@ -58,6 +58,11 @@ class Dataset:
         """Which frames hold any pixel of the first class, the nerve, ``(n,)``."""
         return self.areas[:, 0] > 0
 
+    @property
+    def homes(self) -> list[str | None]:
+        """The video each frame is from, else its subject; None where neither is known."""
+        return [record.video or record.subject for record in self.records]
+
     def hashes(self) -> list[str]:
         """The `frame_hash` of each frame, in order; raise `InputError` naming a file that cannot be read."""
         with ThreadPoolExecutor(READERS) as pool:

@@ -19,7 +19,7 @@ from .plane import Plane, plane_of
 from .registration import Alignment, register
 from .search import Candidate, candidates
 
-__all__ = ["ALIKE", "RELATED", "Alignment", "Pair", "clusters", "find_pairs", "planes_of"]
+__all__ = ["ALIKE", "RELATED", "Alignment", "Pair", "Plane", "clusters", "find_pairs", "pairs_of", "plane_of"]
 
 ALIKE = 0.65
 """Likeness from which two frames are duplicates: exported twice they have 0.9, neighbours in a sweep about 0.7."""
@@ -48,8 +48,7 @@ def find_pairs(dataset: Dataset, progress: Progress | None = None) -> list[Pair]
     of like frames not every pair is here, while the `clusters` are whole. Memory grows by 16 kB a frame, time by its
     square: seconds for hundreds of frames, about a minute for five thousand.
     """
-    homes = [record.video or record.subject for record in dataset.records]
-    return pairs_of(planes_of(dataset, progress), homes)
+    return pairs_of(planes_of(dataset, progress), dataset.homes)
 
 
 def planes_of(dataset: Dataset, progress: Progress | None = None) -> list[Plane]:

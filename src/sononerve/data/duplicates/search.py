@@ -88,11 +88,11 @@ def _rows_of_sizes(places: list[Place]) -> list[NDArray[np.int64]]:
 def _best_windows(windows: list[FloatArray], middles: FloatArray) -> FloatArray:
     """The highest correlation of every middle with the windows of each frame, ``(n, frames)``."""
     stacked, cuts = np.concatenate(windows), np.cumsum([len(own) for own in windows[:-1]])
-    best = []
+    best: list[FloatArray] = []
     for start in range(0, len(middles), BLOCK):
         alike = stacked @ middles[start : start + BLOCK].T
         best.append(np.stack([own.max(0) for own in np.split(alike, cuts)], axis=1))
-    return np.asarray(np.concatenate(best), np.float32)
+    return np.concatenate(best)
 
 
 def _middle(plane: Plane) -> FloatArray:
