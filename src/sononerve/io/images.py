@@ -59,6 +59,12 @@ def read_frame(path: Path, spacing_mm: Spacing | None = None) -> Frame:
     return Frame(pixels, spacing_mm, source=str(path))
 
 
+def read_colour(path: Path) -> ByteArray:
+    """Read one frame as RGB ``(H, W, 3)`` by the rules of `read_frame`; a gray one has equal channels."""
+    pixels = _eight_bit(_decode(path), path)
+    return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=-1) if pixels.ndim == 2 else pixels)
+
+
 def image_size(path: Path) -> tuple[int, int]:
     """Height and width from the file's header alone; raise `InputError` as `read_frame` does."""
     with _open(path) as image:
@@ -250,13 +256,18 @@ def _opaque(pixels: ByteArray | WordArray) -> ByteArray | WordArray:
     return black.astype(np.uint8) if pixels.dtype == np.uint8 else black.astype(np.uint16)
 
 
-def _to_gray(pixels: ByteArray | WordArray, path: Path) -> ByteArray:
+def _eight_bit(pixels: ByteArray | WordArray, path: Path) -> ByteArray:
     if min(pixels.shape[:2]) < 1:
         raise InputError(f"{path}: the image has no pixels")
     if pixels.dtype == np.uint16:
         brightest = int(pixels.max())
         top = next(2**bits - 1 for bits in (8, 12, 16) if brightest < 2**bits)
         pixels = np.rint(pixels * (255.0 / top)).astype(np.uint8)
+    return np.asarray(pixels, np.uint8)
+
+
+def _to_gray(stored: ByteArray | WordArray, path: Path) -> ByteArray:
+    pixels = _eight_bit(stored, path)
     if pixels.ndim == 3:
         same = (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all()
         luma = pixels[..., 0] if same else (pixels @ np.array([299, 587, 114]) + 500) // 1000

@@ -1,0 +1,1 @@
+"""What a careful colleague would find before training."""

@@ -1,0 +1,112 @@
+"""Find lines of text by the stems of their letters.
+
+An echo is never thin from side to side: a beam is many pixels wide. A letter is: its stems rise and fall within a pixel
+or two, over its whole height. Speckle is as thin but not as tall, and fascia on a slope is tall but not as sharp. So a
+line of text is several stems side by side, and how sharp they are together says how sure it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ..layouts.record import Box
+
+Plane = NDArray[np.uint16]
+
+WIDEST = 13  # pixels: the widest stem looked for, that of bold letters of 50 px
+CONTRAST = 36  # grey levels by which a stem stands out on both sides
+SHORTEST = 3  # pixels: the stems of letters of 9 px that were shrunk by a third
+TALLEST = 5  # pixels that the tallest stem of a line has at least; less are dots
+ALONE = 7  # pixels that a stem has which is all of a line; less are the ticks of a ruler
+NOISE = 30  # grey levels of sharpness that a stem in tissue has; more counts for a letter
+EVIDENCE = 260  # of a line, see `_evidence`; the most in 568 real frames without text
+
+
+@dataclass(frozen=True)
+class Stems:
+    """Upright strokes: boxes ``(n, 4)`` as x, y, width, height; how bright each is, and how sharp at its sides."""
+
+    boxes: NDArray[np.int64]
+    level: NDArray[np.float64]
+    sharpness: NDArray[np.float64]
+
+    def only(self, chosen: NDArray[np.bool_]) -> Stems:
+        """Those of them that are chosen, ``(n,)``."""
+        return Stems(self.boxes[chosen], self.level[chosen], self.sharpness[chosen])
+
+
+def find_lines(ink: Plane, marks: tuple[Box, ...] = ()) -> tuple[Box, ...]:
+    """Boxes of the lines of text in ``(H, W)``; stems inside of ``marks`` belong to these and not to letters."""
+    stems = _stems(ink)
+    stems = stems.only(~_inside(stems.boxes, marks))
+    if not len(stems.boxes):
+        return ()
+    line_of = _lines(stems)
+    lines = [stems.only(line_of == line) for line in range(line_of.max() + 1)]
+    return tuple(_line_box(line.boxes, ink.shape[1]) for line in lines if _evidence(line) > EVIDENCE)
+
+
+def _stems(ink: Plane) -> Stems:
+    """Upright strokes: narrower than `WIDEST`, the brightest thing beside them, and a few pixels tall."""
+    row = np.ones((1, WIDEST), np.uint8)
+    above_sides = cv2.morphologyEx(ink, cv2.MORPH_TOPHAT, row)
+    thin = ((above_sides > CONTRAST) & (4 * ink > 3 * cv2.dilate(ink, row))).astype(np.uint8)
+    upright = cv2.morphologyEx(thin, cv2.MORPH_OPEN, np.ones((SHORTEST, 1), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(upright, connectivity=8)
+    sharpness = cv2.min(above_sides, _steepest(ink))
+    at = np.flatnonzero(upright)
+    stem = labels.ravel()[at]
+    size = np.bincount(stem, minlength=len(stats))[1:]
+    level, sharp = (np.bincount(stem, plane.ravel()[at], len(stats))[1:] / size for plane in (ink, sharpness))
+    return Stems(stats[1:, :4].astype(np.int64), level, sharp)
+
+
+def _steepest(ink: Plane) -> Plane:
+    """The largest change over two pixels of a row, near each pixel: where a machine drew, the whole contrast."""
+    step = np.zeros_like(ink)
+    step[:, 1:-1] = cv2.absdiff(ink[:, 2:], ink[:, :-2])
+    return np.asarray(cv2.dilate(step, np.ones((1, 5), np.uint8)), np.uint16)
+
+
+def _inside(boxes: NDArray[np.int64], marks: tuple[Box, ...]) -> NDArray[np.bool_]:
+    """Which boxes ``(n, 4)`` have their middle in a mark."""
+    x, y = boxes[:, 0] + boxes[:, 2] / 2, boxes[:, 1] + boxes[:, 3] / 2
+    inside = np.zeros(len(boxes), np.bool_)
+    for left, top, width, height in marks:
+        inside |= (left <= x) & (x <= left + width) & (top <= y) & (y <= top + height)
+    return inside
+
+
+def _lines(stems: Stems) -> NDArray[np.int32]:
+    """The number of each stem's line: neighbours are on one level, about as tall, as bright, and not far apart."""
+    x, y, width, height = stems.boxes.T
+    gap = np.maximum(x[:, None], x) - np.minimum((x + width)[:, None], x + width)
+    overlap = np.minimum((y + height)[:, None], y + height) - np.maximum(y[:, None], y)
+    taller, shorter = np.maximum(height[:, None], height), np.minimum(height[:, None], height)
+    alike = np.abs(stems.level[:, None] - stems.level) < 0.25 * np.maximum(stems.level[:, None], stems.level)
+    near = (gap <= 2 * taller) & (overlap >= 0.6 * shorter) & (taller <= 3 * shorter) & alike
+    return np.asarray(connected_components(coo_array(near), directed=False)[1], np.int32)
+
+
+def _evidence(line: Stems) -> float:
+    """How much a line is like text: many, tall and sharp stems, between one top and one bottom and not on a slope."""
+    top, height = line.boxes[:, 1], line.boxes[:, 3]
+    if height.max() < (ALONE if len(height) == 1 else TALLEST):
+        return 0.0
+    level = height.max() / ((top + height).max() - top.min())
+    return float((np.sqrt(height) * np.maximum(line.sharpness - NOISE, 0)).sum() * level)
+
+
+def _line_box(stems: NDArray[np.int64], width: int) -> Box:
+    """Box of a line of text; its letters reach beyond the outer stems by about half their height."""
+    top, bottom = stems[:, 1].min(), (stems[:, 1] + stems[:, 3]).max()
+    beyond = (bottom - top) // 2
+    left = max(stems[:, 0].min() - beyond, 0)
+    right = min((stems[:, 0] + stems[:, 2]).max() + beyond, width)
+    return float(left), float(top), float(right - left), float(bottom - top)
