@@ -36,6 +36,7 @@ FONTS = {
     "liberation": SYSTEM / "liberation" / "LiberationSans-Regular.ttf",
 }
 HERSHEY = {"hershey": cv2.FONT_HERSHEY_SIMPLEX, "hershey plain": cv2.FONT_HERSHEY_PLAIN}
+LUMA = np.array([0.299, 0.587, 0.114])
 READABLE = 60  # grey levels between text without an outline and what is behind it; less, and nobody reads it
 
 
@@ -89,6 +90,7 @@ def callipers(frame: Pixels, rng: Rng) -> Drawn:
     ink = rng.uniform(200, 255) * np.array(COLOURS[colour])
     lit = _lit(frame)
     boxes: list[Box] = []
+    faint = False
     while len(boxes) < 2 * pairs:
         a = np.array([rng.uniform(lit[0] + 20, lit[2] - 20), rng.uniform(lit[1] + 20, lit[3] - 20)])
         turn, length = rng.uniform(0, np.pi), rng.uniform(max(50, 2 * size), 200)
@@ -100,6 +102,10 @@ def callipers(frame: Pixels, rng: Rng) -> Drawn:
         if any(_touch(one, other) for one in new for other in boxes):
             continue
         for x, y in ends:
+            behind = float(
+                np.percentile(frame[y - size // 2 : y + size // 2 + 1, x - size // 2 : x + size // 2 + 1], 90)
+            )
+            faint |= float(ink @ LUMA) - behind < READABLE
             cover = _mark(shape, size, thick)
             _lay(canvas, cover, x - cover.shape[1] // 2, y - cover.shape[0] // 2, ink, False)
         if dotted:

@@ -28,8 +28,9 @@ END = 3  # pixels from the last of an arm to where it has surely ended
 FAINT = 20  # grey levels by which all four arms must stand out to look further
 MOST = 60  # marks looked at in a frame; real frames have about ten places that are worth it
 PART = 20  # percent of a mark that echoes may hide
-SURE = 48  # grey levels by which the rest stands out where it is a mark; real frames reach 42 in one of fifty
-PAIRED = 38  # and where there is a second one like it
+EVEN = 0.5  # of its usual contrast that a mark has nearly everywhere; letters with a crossing in them do not
+SURE = 46  # grey levels by which the rest stands out where it is a mark; real frames reach 42 in one of fifty
+PAIRED = 36  # and where there is a second one like it
 DOTTED = 0.25  # of a line that must be dots; they are one pixel in four to eight, and seen three wide
 EDGE = 6  # pixels at the frame's edge where no mark is looked for: the smallest has its middle further in
 REACH = LONGEST + END + BESIDE + 1
@@ -52,8 +53,8 @@ class Mark:
 
     def pairs_with(self, other: Mark) -> bool:
         """Whether one measurement may have both."""
-        apart = max(abs(self.x - other.x), abs(self.y - other.y))
-        return self.turned == other.turned and abs(self.arm - other.arm) <= 1 and apart > 2 * self.arm
+        alike = self.turned == other.turned and abs(self.arm - other.arm) <= 1
+        return alike and max(abs(self.x - other.x), abs(self.y - other.y)) > 2 * self.arm
 
 
 def find_marks(ink: Plane) -> tuple[Mark, ...]:
@@ -67,21 +68,22 @@ def find_marks(ink: Plane) -> tuple[Mark, ...]:
 def _crosses(wide: Plane, thick: Plane, turned: bool) -> list[Mark]:
     """Every place that may be a mark, with the arm length that suits it best."""
     ways = TURNED if turned else UPRIGHT
-    y, x = _places(wide, ways)
+    lines = np.asarray(cv2.dilate(wide, np.ones((2, 2), np.uint8)), np.uint16) if turned else wide
+    y, x = _places(wide, lines, ways)
     if not len(y):
         return []
     arms = np.stack([_profile(thick, y, x, way) for way in ways], 1)
     sides = np.stack([_sides(wide, y, x, way) for way in ways], 1)
-    best, length = np.zeros(len(y)), np.full(len(y), ARM)
-    for arm in range(ARM, LONGEST + 1):
-        score = _score(arms, sides, _between(wide, y, x, arm, turned), arm)
-        length[score > best] = arm
-        best = np.maximum(best, score)
+    weakest = np.min([lines[y + ARM * way[1], x + ARM * way[0]] for way in ways], axis=0).astype(np.int64)
+    lengths = range(ARM, LONGEST + 1)
+    scores = [_score(arms, sides, weakest[:, None] - _between(wide, y, x, arm, turned), arm) for arm in lengths]
+    fit = [score + _ends(arms, arm).mean(1) for score, arm in zip(scores, lengths, strict=True)]
+    best, length = np.max(scores, axis=0), ARM + np.argmax(fit, axis=0)
     found = zip(x, y, length, best, strict=True)
     return [Mark(int(a) - REACH, int(b) - REACH, int(arm), turned, float(score)) for a, b, arm, score in found]
 
 
-def _places(wide: Plane, ways: tuple[Way, ...]) -> tuple[Numbers, Numbers]:
+def _places(wide: Plane, lines: Plane, ways: tuple[Way, ...]) -> tuple[Numbers, Numbers]:
     """Rows and columns where all four arms stand out, the clearest first."""
     margin = REACH + EDGE
     rows, columns = wide.shape[0] - 2 * margin, wide.shape[1] - 2 * margin
@@ -92,13 +94,14 @@ def _places(wide: Plane, ways: tuple[Way, ...]) -> tuple[Numbers, Numbers]:
         top, left = margin + down, margin + right
         return np.asarray(plane[top : top + rows, left : left + columns], np.uint16)
 
-    lines = np.asarray(cv2.dilate(wide, np.ones((2, 2), np.uint8)), np.uint16) if ways is TURNED else wide
     weakest = np.full((rows, columns), np.iinfo(np.uint16).max, np.uint16)
+    side = np.zeros_like(weakest)
     for right, down in ways:
-        side = np.zeros_like(weakest)
+        side[:] = 0
         for a, b in _flanks((right, down)):
-            side = np.maximum(side, moved(wide, ARM * right + a, ARM * down + b))
-        weakest = np.minimum(weakest, cv2.subtract(moved(lines, ARM * right, ARM * down), side))
+            np.maximum(side, moved(wide, ARM * right + a, ARM * down + b), out=side)
+        cv2.subtract(moved(lines, ARM * right, ARM * down), side, dst=side)
+        np.minimum(weakest, side, out=weakest)
     peak = (weakest > FAINT) & (weakest == cv2.dilate(weakest, np.ones((5, 5), np.uint8)))
     y, x = np.nonzero(peak)
     clearest = np.argsort(-weakest[y, x].astype(np.int64), kind="stable")[:MOST]
@@ -133,14 +136,21 @@ def _between(wide: Plane, y: Numbers, x: Numbers, arm: int, turned: bool) -> Num
     return np.stack([wide[y + down, x + right].astype(np.int64) for right, down in corners], 1)
 
 
-def _score(arms: Numbers, sides: Numbers, between: Numbers, arm: int) -> NDArray[np.float64]:
+def _score(arms: Numbers, sides: Numbers, corners: Numbers, arm: int) -> NDArray[np.float64]:
     """By how many grey levels a mark with such arms stands out, in all but the `PART` of it where it does least."""
     along = (arms - sides)[:, :, ARM - 1 : arm].reshape(len(arms), -1)
-    ends = arms[:, :, arm - 2] - arms[:, :, arm + END - 1]
-    corners = arms[:, :, ARM - 1].min(1)[:, None] - between
+    ends = _ends(arms, arm)
     weight = max(1, arm // 4)
     parts = np.concatenate([along, np.repeat(ends, weight, 1), np.repeat(corners, weight, 1)], 1)
-    return np.asarray(np.percentile(parts, PART, axis=1), np.float64)
+    count = parts.shape[1]
+    ordered = np.partition(parts, [count * PART // 100, count // 2], axis=1)
+    weak, usual = ordered[:, count * PART // 100], ordered[:, count // 2]
+    return np.where(weak >= EVEN * usual, weak, 0.0)
+
+
+def _ends(arms: Numbers, arm: int) -> Numbers:
+    """How far the ink falls at the ends of arms of this length, ``(n, 4)``."""
+    return arms[:, :, arm - 2] - arms[:, :, arm + END - 1]
 
 
 def dotted_lines(ink: Plane, marks: tuple[Mark, ...]) -> tuple[Box, ...]:

@@ -65,7 +65,7 @@ def _brightness_and_colour(pixels: NDArray[np.uint8]) -> tuple[Plane, Plane]:
 
 def _without_cast(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The frame with the colour cast of its grey map taken off, which is that of its middle lit pixel."""
-    some = pixels[::4, ::4].reshape(-1, 3).astype(np.float32)
+    some = pixels[::8, ::8].reshape(-1, 3).astype(np.float32)
     lit = some[some.max(1) > TINT]
     if not len(lit):
         return pixels

@@ -23,7 +23,9 @@ WIDEST = 13  # pixels: the widest stem looked for, that of bold letters of 50 px
 CONTRAST = 36  # grey levels by which a stem stands out on both sides
 SHORTEST = 3  # pixels: the stems of letters of 9 px that were shrunk by a third
 TALLEST = 5  # pixels that the tallest stem of a line has at least; less are dots
-ALONE = 7  # pixels that a stem has which is all of a line; less are the ticks of a ruler
+ALONE = 7  # pixels that a stem has which is all of a line; less are specks
+SLACK = 2  # pixels that the stem of a measuring mark may reach beyond the mark's box
+EDGE = 3  # pixels from the frame's edge within which a lone stem is the tick of a ruler
 NOISE = 30  # grey levels of sharpness that a stem in tissue has; more counts for a letter
 EVIDENCE = 260  # of a line, see `_evidence`; the most in 568 real frames without text
 
@@ -42,45 +44,44 @@ class Stems:
 
 
 def find_lines(ink: Plane, marks: tuple[Box, ...] = ()) -> tuple[Box, ...]:
-    """Boxes of the lines of text in ``(H, W)``; stems inside of ``marks`` belong to these and not to letters."""
+    """Boxes of the lines of text in ``(H, W)``; stems of ``marks`` and a ruler's ticks are no text."""
     stems = _stems(ink)
-    stems = stems.only(~_inside(stems.boxes, marks))
     if not len(stems.boxes):
         return ()
     line_of = _lines(stems)
     lines = [stems.only(line_of == line) for line in range(line_of.max() + 1)]
-    return tuple(_line_box(line.boxes, ink.shape[1]) for line in lines if _evidence(line) > EVIDENCE)
+    sure = [line.boxes for line in lines if _evidence(line) > EVIDENCE]
+    return tuple(
+        _line_box(boxes, ink.shape[1])
+        for boxes in sure
+        if not _is_tick(boxes, ink.shape[0]) and not _is_mark(boxes, marks)
+    )
 
 
 def _stems(ink: Plane) -> Stems:
     """Upright strokes: narrower than `WIDEST`, the brightest thing beside them, and a few pixels tall."""
     row = np.ones((1, WIDEST), np.uint8)
-    above_sides = cv2.morphologyEx(ink, cv2.MORPH_TOPHAT, row)
-    thin = ((above_sides > CONTRAST) & (4 * ink > 3 * cv2.dilate(ink, row))).astype(np.uint8)
+    above_sides = np.asarray(cv2.morphologyEx(ink, cv2.MORPH_TOPHAT, row), np.uint16)
+    thin = (above_sides > CONTRAST).view(np.uint8)
     upright = cv2.morphologyEx(thin, cv2.MORPH_OPEN, np.ones((SHORTEST, 1), np.uint8))
+    at = np.flatnonzero(upright)
+    outshone = 4 * ink.ravel()[at] <= 3 * cv2.dilate(ink, row).ravel()[at]
+    upright.ravel()[at[outshone]] = 0
+    upright = cv2.morphologyEx(upright, cv2.MORPH_OPEN, np.ones((SHORTEST, 1), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(upright, connectivity=8)
-    sharpness = cv2.min(above_sides, _steepest(ink))
     at = np.flatnonzero(upright)
     stem = labels.ravel()[at]
     size = np.bincount(stem, minlength=len(stats))[1:]
-    level, sharp = (np.bincount(stem, plane.ravel()[at], len(stats))[1:] / size for plane in (ink, sharpness))
+    sharpness = np.minimum(above_sides.ravel()[at], _steepest(ink).ravel()[at])
+    level, sharp = (np.bincount(stem, values, len(stats))[1:] / size for values in (ink.ravel()[at], sharpness))
     return Stems(stats[1:, :4].astype(np.int64), level, sharp)
 
 
 def _steepest(ink: Plane) -> Plane:
     """The largest change over two pixels of a row, near each pixel: where a machine drew, the whole contrast."""
     step = np.zeros_like(ink)
-    step[:, 1:-1] = cv2.absdiff(ink[:, 2:], ink[:, :-2])
+    cv2.absdiff(ink[:, 2:], ink[:, :-2], dst=step[:, 1:-1])
     return np.asarray(cv2.dilate(step, np.ones((1, 5), np.uint8)), np.uint16)
-
-
-def _inside(boxes: NDArray[np.int64], marks: tuple[Box, ...]) -> NDArray[np.bool_]:
-    """Which boxes ``(n, 4)`` have their middle in a mark."""
-    x, y = boxes[:, 0] + boxes[:, 2] / 2, boxes[:, 1] + boxes[:, 3] / 2
-    inside = np.zeros(len(boxes), np.bool_)
-    for left, top, width, height in marks:
-        inside |= (left <= x) & (x <= left + width) & (top <= y) & (y <= top + height)
-    return inside
 
 
 def _lines(stems: Stems) -> NDArray[np.int32]:
@@ -90,8 +91,31 @@ def _lines(stems: Stems) -> NDArray[np.int32]:
     overlap = np.minimum((y + height)[:, None], y + height) - np.maximum(y[:, None], y)
     taller, shorter = np.maximum(height[:, None], height), np.minimum(height[:, None], height)
     alike = np.abs(stems.level[:, None] - stems.level) < 0.25 * np.maximum(stems.level[:, None], stems.level)
-    near = (gap <= 2 * taller) & (overlap >= 0.6 * shorter) & (taller <= 3 * shorter) & alike
+    near = (gap <= 2 * taller + 6) & (overlap >= 0.6 * shorter) & (taller <= 3 * shorter) & alike
     return np.asarray(connected_components(coo_array(near), directed=False)[1], np.int32)
+
+
+def _is_tick(boxes: NDArray[np.int64], height: int) -> bool:
+    return len(boxes) == 1 and bool(boxes[0, 1] < EDGE or boxes[0, 1] + boxes[0, 3] > height - EDGE)
+
+
+def _is_mark(boxes: NDArray[np.int64], marks: tuple[Box, ...]) -> bool:
+    """Whether each stem is inside a mark, or all are around the middle of one, whose arms were seen in part."""
+    return bool(marks) and (all(_inside(box, marks) for box in boxes) or any(_around(boxes, mark) for mark in marks))
+
+
+def _inside(box: NDArray[np.int64], marks: tuple[Box, ...]) -> bool:
+    x, y, width, height = box
+    return any(
+        left - SLACK <= x and x + width <= left + wide + SLACK and top - SLACK <= y and y + height <= top + high + SLACK
+        for left, top, wide, high in marks
+    )
+
+
+def _around(boxes: NDArray[np.int64], mark: Box) -> bool:
+    low, high = boxes[:, :2].min(0), (boxes[:, :2] + boxes[:, 2:]).max(0)
+    off = np.abs((low + high) / 2 - (np.array(mark[:2]) + np.array(mark[2:]) / 2)).max()
+    return bool(off <= max(SLACK, mark[2] / 6) and (high - low).max() <= 2 * mark[2])
 
 
 def _evidence(line: Stems) -> float:
@@ -104,9 +128,9 @@ def _evidence(line: Stems) -> float:
 
 
 def _line_box(stems: NDArray[np.int64], width: int) -> Box:
-    """Box of a line of text; its letters reach beyond the outer stems by about half their height."""
+    """Box of a line of text; its letters reach beyond the outer stems by about a letter."""
     top, bottom = stems[:, 1].min(), (stems[:, 1] + stems[:, 3]).max()
-    beyond = (bottom - top) // 2
+    beyond = 3 * (bottom - top) // 4
     left = max(stems[:, 0].min() - beyond, 0)
     right = min((stems[:, 0] + stems[:, 2]).max() + beyond, width)
     return float(left), float(top), float(right - left), float(bottom - top)
