@@ -128,8 +128,9 @@ def doppler(frame: Pixels, rng: Rng) -> Drawn:
     centre = (rng.uniform(lit[0], lit[2]), rng.uniform(lit[1], lit[3]))
     inside = np.zeros((height, width), np.uint8)
     cv2.ellipse(inside, (tuple(map(float, centre)), (2 * long, 2 * long * flat), rng.uniform(0, 180)), 255, -1)
-    speed = cv2.GaussianBlur(rng.normal(size=(height, width)).astype(np.float32), (0, 0), max(2, long / 4))
-    speed /= np.abs(speed).max()
+    noise = rng.normal(size=(height, width)).astype(np.float32)
+    speed = np.asarray(cv2.GaussianBlur(noise, (0, 0), max(2, long / 4)), np.float32)
+    speed = speed / np.abs(speed).max()
     mode = str(rng.choice(["red", "blue", "red and blue", "power"]))
     fast = (0.35 + 0.65 * np.abs(speed))[..., None]
     red = fast * [230, 40, 20] + np.maximum(fast - 0.7, 0) * [80, 600, 100]
@@ -137,7 +138,7 @@ def doppler(frame: Pixels, rng: Rng) -> Drawn:
     flow = {"red": red, "blue": blue, "power": fast * [250, 140, 10]}.get(
         mode, np.where(speed[..., None] > 0, red, blue)
     )
-    cover = cv2.GaussianBlur(inside, (0, 0), 1.0)[..., None] / np.float32(255)
+    cover = np.asarray(cv2.GaussianBlur(inside, (0, 0), 1.0), np.float32)[..., None] / 255
     canvas = frame * (1 - cover) + np.clip(flow, 0, 255) * cover
     x, y, w, h = cv2.boundingRect(inside)
     share_lit = float((inside > 0).mean())
@@ -206,8 +207,8 @@ def _lay(canvas: NDArray[np.float32], cover: Pixels, x: int, y: int, ink: NDArra
     spot = canvas[y : y + height, x : x + width]
     cover = cover[: spot.shape[0], : spot.shape[1]]
     if outlined:
-        around = np.asarray(cv2.dilate(cover, np.ones((3, 3), np.uint8)), np.float32)
-        spot *= 1 - around[..., None] / 255
+        around = np.asarray(cv2.dilate(cover, np.ones((3, 3), np.uint8)))
+        spot[:] = spot * (1 - around[..., None] / 255)
     share = (cover.astype(np.float32) / 255)[..., None]
     spot[:] = spot * (1 - share) + ink.astype(np.float32) * share
 

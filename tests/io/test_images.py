@@ -15,9 +15,9 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from sononerve.errors import InputError
-from sononerve.io.images import image_size, read_frame, read_labels, write_png
+from sononerve.io.images import image_size, read_colour, read_frame, read_labels, write_png
 
-READERS = pytest.mark.parametrize("read", [read_frame, read_labels, image_size])
+READERS = pytest.mark.parametrize("read", [read_frame, read_colour, read_labels, image_size])
 RAMP = np.arange(0, 240, 2, dtype=np.uint8).reshape(10, 12)
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 COLOURS = np.array([[RED, GREEN, BLUE], [WHITE, (10, 20, 30), (7, 7, 7)]], np.uint8)
@@ -60,6 +60,19 @@ def test_jpeg_is_read_up_to_its_losses(tmp_path, mode):
 def test_colour_becomes_luma(tmp_path, name):
     Image.fromarray(COLOURS).save(tmp_path / name)
     assert gray(tmp_path / name) == LUMA
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.bmp"])
+def test_colour_can_be_kept(tmp_path, name):
+    Image.fromarray(COLOURS).save(tmp_path / name)
+    assert np.array_equal(read_colour(tmp_path / name), COLOURS)
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_gray_read_as_colour_has_the_gray_of_the_frame_in_every_channel(tmp_path, depth):
+    Image.fromarray(RAMP.astype(depth) * depth(17 if depth == np.uint16 else 1)).save(tmp_path / "a.png")
+    expected = np.repeat(read_frame(tmp_path / "a.png").pixels[..., None], 3, axis=-1)
+    assert np.array_equal(read_colour(tmp_path / "a.png"), expected)
 
 
 @given(arrays.arrays(np.uint8, (3, 4)))

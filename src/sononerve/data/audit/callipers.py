@@ -29,9 +29,11 @@ FAINT = 20  # grey levels by which all four arms must stand out to look further
 MOST = 60  # marks looked at in a frame; real frames have about ten places that are worth it
 PART = 20  # percent of a mark that echoes may hide
 EVEN = 0.5  # of its usual contrast that a mark has nearly everywhere; letters with a crossing in them do not
-SURE = 46  # grey levels by which the rest stands out where it is a mark; real frames reach 42 in one of fifty
-PAIRED = 36  # and where there is a second one like it
-DOTTED = 0.25  # of a line that must be dots; they are one pixel in four to eight, and seen three wide
+SURE = 42  # grey levels by which the rest stands out where it is a mark; real frames reach 42 in one of fifty
+PAIRED = 33  # and where there is a second one like it
+DOTTED = 0.2  # of a line that is dots beyond what tissue has; one pixel in four to eight, seen three wide
+GAPLESS = 0.9  # of a line: a drawn one, or fascia
+PARALLEL = 10  # pixels to the lines that a dotted one is held against
 EDGE = 6  # pixels at the frame's edge where no mark is looked for: the smallest has its middle further in
 REACH = LONGEST + END + BESIDE + 1
 
@@ -51,17 +53,25 @@ class Mark:
         """The square around it."""
         return float(self.x - self.arm), float(self.y - self.arm), 2.0 * self.arm + 1, 2.0 * self.arm + 1
 
+    def distance(self, other: Mark) -> int:
+        """Pixels between their middles, along rows or columns, whichever is more."""
+        return max(abs(self.x - other.x), abs(self.y - other.y))
+
     def pairs_with(self, other: Mark) -> bool:
         """Whether one measurement may have both."""
         alike = self.turned == other.turned and abs(self.arm - other.arm) <= 1
-        return alike and max(abs(self.x - other.x), abs(self.y - other.y)) > 2 * self.arm
+        return alike and self.distance(other) > 2 * self.arm
 
 
 def find_marks(ink: Plane) -> tuple[Mark, ...]:
     """The + and x in ``(H, W)``."""
     wide = np.asarray(cv2.copyMakeBorder(ink, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE), np.uint16)
     thick = np.asarray(cv2.dilate(wide, np.ones((3, 3), np.uint8)), np.uint16)
-    found = [mark for turned in (False, True) for mark in _crosses(wide, thick, turned) if mark.score > PAIRED]
+    found: list[Mark] = []
+    seen = [mark for turned in (False, True) for mark in _crosses(wide, thick, turned) if mark.score > PAIRED]
+    for mark in sorted(seen, key=lambda mark: -mark.score):
+        if all(mark.distance(other) > other.arm for other in found):
+            found.append(mark)
     return tuple(mark for mark in found if mark.score > SURE or any(mark.pairs_with(other) for other in found))
 
 
@@ -140,7 +150,7 @@ def _score(arms: Numbers, sides: Numbers, corners: Numbers, arm: int) -> NDArray
     """By how many grey levels a mark with such arms stands out, in all but the `PART` of it where it does least."""
     along = (arms - sides)[:, :, ARM - 1 : arm].reshape(len(arms), -1)
     ends = _ends(arms, arm)
-    weight = max(1, arm // 4)
+    weight = (arm + 2) // 3  # so that all ends, or all corners, are more than `PART`
     parts = np.concatenate([along, np.repeat(ends, weight, 1), np.repeat(corners, weight, 1)], 1)
     count = parts.shape[1]
     ordered = np.partition(parts, [count * PART // 100, count // 2], axis=1)
@@ -159,23 +169,27 @@ def dotted_lines(ink: Plane, marks: tuple[Mark, ...]) -> tuple[Box, ...]:
 
 
 def _is_dotted(ink: Plane, a: Mark, b: Mark) -> bool:
-    """Whether spots stand out on both sides along the line between two marks, with gaps."""
+    """Whether there are more spots along the line between two marks than along its parallels, and gaps too."""
     ahead = np.array([b.x - a.x, b.y - a.y], np.float64)
     length = float(np.hypot(*ahead))
-    ahead /= length
     at = np.arange(a.arm + 3, length - b.arm - 3)
     if len(at) < 2 * BESIDE:
         return False
-    aside = np.array([-ahead[1], ahead[0]])
-    points = np.array([a.x, a.y]) + at[:, None] * ahead
+    along = np.array([a.x, a.y]) + at[:, None] * ahead / length
+    aside = np.array([-ahead[1], ahead[0]]) / length
+    here, *parallels = (_spots(ink, along + offset * aside, aside) for offset in (0, -PARALLEL, PARALLEL))
+    return DOTTED + max(parallels) < here < GAPLESS
 
-    def ink_at(offset: float) -> Numbers:
-        x, y = np.rint(points + offset * aside).astype(np.int64).T
-        return np.asarray(ink[np.clip(y, 0, ink.shape[0] - 1), np.clip(x, 0, ink.shape[1] - 1)], np.int64)
 
-    line = np.max([ink_at(offset) for offset in (-1, 0, 1)], axis=0)
-    spots = line - np.maximum(ink_at(-BESIDE), ink_at(BESIDE)) > FAINT
-    return bool(DOTTED / 2 < spots.mean() < 0.9)
+def _spots(ink: Plane, along: NDArray[np.float64], aside: NDArray[np.float64]) -> float:
+    """The share of points ``(n, 2)`` of a line, as (x, y), that stand out against both sides."""
+
+    def at(plane: Plane, offset: int) -> Numbers:
+        x, y = np.rint(along + offset * aside).astype(np.int64).T
+        return np.asarray(plane[np.clip(y, 0, ink.shape[0] - 1), np.clip(x, 0, ink.shape[1] - 1)], np.int64)
+
+    thick = np.asarray(cv2.dilate(ink, np.ones((3, 3), np.uint8)), np.uint16)
+    return float((at(thick, 0) - np.maximum(at(ink, -BESIDE), at(ink, BESIDE)) > FAINT).mean())
 
 
 def _box_between(a: Mark, b: Mark) -> Box:

@@ -83,13 +83,10 @@ def _flow(pixels: NDArray[np.uint8], colour: Plane) -> Box | None:
     green, other = pixels[..., 1].astype(np.uint16), cv2.max(pixels[..., 0], pixels[..., 2]).astype(np.uint16)
     flow = ((colour > FLOW) & (4 * green < 3 * other)).astype(np.uint8)
     solid = cv2.morphologyEx(flow, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (SOLID, SOLID)))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
-    patches = stats[1:][stats[1:, cv2.CC_STAT_AREA] >= SMALLEST_FLOW * flow.size]
-    if not len(patches):
+    if cv2.countNonZero(solid) < SMALLEST_FLOW * solid.size:
         return None
-    x, y = patches[:, :2].min(0)
-    right, bottom = (patches[:, :2] + patches[:, 2:4]).max(0)
-    return float(x), float(y), float(right - x), float(bottom - y)
+    x, y, width, height = cv2.boundingRect(solid)
+    return float(x), float(y), float(width), float(height)
 
 
 def _overlap(one: Box, other: Box) -> bool:
