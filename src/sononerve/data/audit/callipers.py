@@ -165,7 +165,9 @@ def _ends(arms: Numbers, arm: int) -> Numbers:
 
 def dotted_lines(ink: Plane, marks: tuple[Mark, ...]) -> tuple[Box, ...]:
     """Boxes of the dotted lines that join two marks of one measurement."""
-    return tuple(_box_between(a, b) for a, b in combinations(marks, 2) if a.pairs_with(b) and _is_dotted(ink, a, b))
+    return tuple(
+        _box_between(a, b) for a, b in combinations(marks, 2) if a.turned == b.turned and _is_dotted(ink, a, b)
+    )
 
 
 def _is_dotted(ink: Plane, a: Mark, b: Mark) -> bool:
