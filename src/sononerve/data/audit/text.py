@@ -63,13 +63,13 @@ def _stems(ink: Plane) -> Stems:
     row = np.ones((1, WIDEST), np.uint8)
     above_sides = np.asarray(cv2.morphologyEx(ink, cv2.MORPH_TOPHAT, row), np.uint16)
     thin = (above_sides > CONTRAST).view(np.uint8)
-    upright = cv2.morphologyEx(thin, cv2.MORPH_OPEN, np.ones((SHORTEST, 1), np.uint8))
-    at = np.flatnonzero(upright)
+    upright = np.asarray(cv2.morphologyEx(thin, cv2.MORPH_OPEN, np.ones((SHORTEST, 1), np.uint8)), np.uint8)
+    at = np.flatnonzero(upright.view(np.bool_))
     outshone = 4 * ink.ravel()[at] <= 3 * cv2.dilate(ink, row).ravel()[at]
     upright.ravel()[at[outshone]] = 0
-    upright = cv2.morphologyEx(upright, cv2.MORPH_OPEN, np.ones((SHORTEST, 1), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(upright, connectivity=8)
-    at = np.flatnonzero(upright)
+    upright = np.asarray(cv2.morphologyEx(upright, cv2.MORPH_OPEN, np.ones((SHORTEST, 1), np.uint8)), np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(upright, 8, cv2.CV_32S, cv2.CCL_GRANA)  # fast
+    at = np.flatnonzero(upright.view(np.bool_))
     stem = labels.ravel()[at]
     size = np.bincount(stem, minlength=len(stats))[1:]
     sharpness = np.minimum(above_sides.ravel()[at], _steepest(ink).ravel()[at])
