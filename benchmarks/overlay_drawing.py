@@ -114,7 +114,9 @@ def callipers(frame: Pixels, rng: Rng) -> Drawn:
                 canvas[y, x] = ink
         boxes += new
     told = {"shape": shape, "size": "7-9 px" if size < 10 else "10-15 px" if size < 16 else "16-25 px",
-            "thickness": f"{thick} px", "colour": colour, "line": "dotted" if dotted else "none"}  # fmt: skip
+            "thickness": f"{thick} px", "colour": colour, "line": "dotted" if dotted else "none",
+        "contrast": f"a mark under {READABLE}" if faint else f"{READABLE} and more",
+    }  # fmt: skip
     return _worn(Drawn(canvas.astype(np.uint8), tuple(boxes), told), rng)[0]
 
 
