@@ -1,4 +1,4 @@
-"""Verbs about data: phantom, split, show-augment."""
+"""Verbs about data: phantom, audit, split, show-augment."""
 
 from __future__ import annotations
 
@@ -55,6 +55,54 @@ def phantom(
         except FileExistsError as error:
             raise InputError(str(error)) from error
     typer.echo(f"{subjects * frames} frames of {subjects} subjects in {folder}")
+
+
+@app.command()
+def audit(
+    data: Data,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="New folder for index.html, with all pairs side by side, and audit.json."),
+    ] = None,
+    split_file: Annotated[
+        Path | None, typer.Option("--split", help="A file of 'sononerve split', searched for duplicates on two sides.")
+    ] = None,
+    fold: Annotated[int, typer.Option("--fold", help="Which fold of the split.", min=0)] = 0,
+    layout: LayoutOption = None,
+    classes: ClassesOption = None,
+    subject_pattern: SubjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for what spoils a training: duplicates, contradictory masks, leaks, odd masks, names in the picture."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..data.audit import audit as look_through
+    from ..data.audit.page import write_audit
+    from ..data.audit.table import lines
+    from ..data.split import Split
+    from ..io.atomic import check_new_folder
+    from ..progress import counted
+
+    if out is not None:
+        check_new_folder(out)
+    faults: list[str] = []
+    dataset = open_data(data, layout, classes, subject_pattern, faults=faults)
+    division = None if split_file is None else Split.read(split_file)
+    with counted("look at frames") as progress:
+        found = look_through(dataset, division, fold, faults, progress)
+    if as_json:
+        typer.echo(found.model_dump_json())
+    else:
+        console = Console(highlight=False)
+        for warning in found.warnings:
+            console.print(f"warning: {warning}", style="yellow", markup=False)
+        table = Table("looked at", "found", title=f"Audit of {found.data}", title_justify="left")
+        for title, text in lines(found):
+            table.add_row(title, text)
+        console.print(table)
+    if out is not None:
+        typer.echo(f"page: {write_audit(found, dataset, out)}", err=as_json)
 
 
 @app.command()

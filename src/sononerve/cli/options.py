@@ -64,13 +64,14 @@ def open_data(
     classes: str | None,
     subject_pattern: str | None,
     assumed_classes: tuple[str, ...] | None = None,
+    faults: list[str] | None = None,
 ) -> Dataset:
     """Open a data set, showing how far the look at its masks is."""
     from ..data.dataset import load_dataset
     from ..progress import counted
 
     with counted("read masks") as progress:
-        return load_dataset(folder, layout, class_names(classes), subject_pattern, progress, assumed_classes)
+        return load_dataset(folder, layout, class_names(classes), subject_pattern, progress, assumed_classes, faults)
 
 
 def check_file(out: Path, overwrite: bool) -> None:

@@ -83,12 +83,14 @@ def load_dataset(
     subject_pattern: str | None = None,
     progress: Progress | None = None,
     assumed_classes: tuple[str, ...] | None = None,
+    faults: list[str] | None = None,
 ) -> Dataset:
     """Open a data set, finding its layout where none is named, and look at every mask once.
 
     ``classes``: names of labels 1, 2, ...; else those in its ``classes.txt``, else ``assumed_classes``.
     ``subject_pattern``: a regular expression whose first group, searched in the image's name, is the subject, for
-    layouts that do not tell it. Raises `InputError` with the file and the fix for whatever is wrong.
+    layouts that do not tell it. Raises `InputError` with the file and the fix for whatever is wrong; with ``faults`` a
+    frame that is wrong is left out, and what is wrong with it is added there.
 
     >>> load_dataset("frames").classes  # doctest: +SKIP
     ('nerve',)
@@ -98,16 +100,36 @@ def load_dataset(
     records = LAYOUTS[name].read(folder)
     if subject_pattern is not None:
         records = [_with_subject(record, subject_pattern) for record in records]
-    looks: list[_Look] = []
-    with ThreadPoolExecutor(READERS) as pool:
-        for look in pool.map(_look, records):
-            looks.append(look)
-            if progress is not None:
-                progress(len(looks), len(records))
+    looks, records = _looks(records, faults, progress)
     values = {look.file: frozenset(look.counts) for look in looks}
     found = resolve_classes(values, classes or _named_classes(folder) or assumed_classes)
     areas = np.array([look.shares(len(found)) for look in looks]).reshape(len(records), len(found))
     return Dataset(folder, name, tuple(records), found, areas, np.array([look.size for look in looks]))
+
+
+def _looks(
+    records: list[Record], faults: list[str] | None, progress: Progress | None
+) -> tuple[list[_Look], list[Record]]:
+    """A look at every mask, and the records they belong to."""
+    found: list[_Look | InputError] = []
+    with ThreadPoolExecutor(READERS) as pool:
+        for look in pool.map(_look if faults is None else _look_or_fault, records):
+            found.append(look)
+            if progress is not None:
+                progress(len(found), len(records))
+    if faults is not None:
+        faults += [str(fault) for fault in found if isinstance(fault, InputError)]
+    kept = [(look, record) for look, record in zip(found, records, strict=True) if isinstance(look, _Look)]
+    if records and not kept:
+        raise InputError(f"none of {len(records)} frames can be used; the first: {found[0]}")
+    return [look for look, _ in kept], [record for _, record in kept]
+
+
+def _look_or_fault(record: Record) -> _Look | InputError:
+    try:
+        return _look(record)
+    except InputError as error:
+        return error
 
 
 @dataclass(frozen=True)

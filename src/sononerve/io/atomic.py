@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,3 +59,30 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write ``content`` to ``path`` as UTF-8, whole or not at all."""
     write_bytes(path, content.encode())
+
+
+def check_new_folder(path: Path) -> None:
+    """Raise `InputError` where ``path`` could not be made, or is there and not an empty folder."""
+    check_place(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path}: is there already and not an empty folder; use another --out")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes ``path`` at the end; whatever goes wrong before leaves nothing behind.
+
+    Raises `InputError` where ``path`` is there and not an empty folder.
+    """
+    check_new_folder(path)
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # built beside the place: a rename is whole only within one file system
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+        built = Path(scratch) / "folder"
+        built.mkdir()
+        yield built
+        with blamed_on(path):
+            if path.exists():
+                path.rmdir()
+            built.rename(path)

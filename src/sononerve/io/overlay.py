@@ -11,6 +11,9 @@ ByteArray = NDArray[np.uint8]
 COLOURS = ((255, 176, 0), (100, 143, 255), (220, 38, 127), (120, 94, 240), (254, 97, 0))
 """RGB per class, distinguishable with colour-blindness (IBM's palette)."""
 
+NAMES = ("orange", "blue", "magenta", "violet", "red")
+"""What the colours are called."""
+
 
 def colour(label: int) -> tuple[int, int, int]:
     """The colour of label 1, 2, ...; it repeats after five."""

@@ -99,7 +99,7 @@ def _middle(plane: Plane) -> FloatArray:
     height, width = plane.values.shape
     side = MIDDLE * min(height, width)
     grid = _grid(plane.structures(), (height / 2, width / 2), side / SIDE, (SIDE, SIDE))
-    return _normalised(grid.reshape(1, -1))[0]
+    return np.asarray(_normalised(grid.reshape(1, -1))[0], np.float32)
 
 
 def _windows(plane: Plane) -> tuple[FloatArray, list[Place]]:

@@ -1,0 +1,170 @@
+"""The audit: every frame is looked at once, then all are compared with each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import __version__
+from ...frame import Sample
+from ...io.images import is_image, read_colour
+from ..dataset import READERS, Dataset, Progress
+from ..duplicates import ALIKE, RELATED, Pair, Plane, pairs_of, plane_of
+from ..screen import Area
+from ..split import Split
+from .findings import Audit, ClassAreas, Finding, Leak, TwinPair
+from .masks import oddities, tiny
+from .overlay import find_overlays
+from .twins import across_parts, across_subjects, contradictions, file_clusters
+
+FEWEST_MARKS = 2  # a distance has two ends, and tissue seldom looks like a mark twice
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one frame tells by itself."""
+
+    plane: Plane
+    spacing: tuple[float, float] | None
+    masks: list[Finding]
+    screen: list[Finding]
+
+
+def audit(
+    dataset: Dataset,
+    division: Split | None = None,
+    fold: int = 0,
+    faults: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Audit:
+    """Find what a careful colleague would find in a data set before training.
+
+    ``division``: a split whose ``fold`` is searched for duplicates on two sides. ``faults``: what `load_dataset` could
+    not use. A frame is decoded once, and 16 kB of it are kept. Raises `InputError` naming a frame that cannot be read.
+
+    >>> audit(load_dataset("frames")).duplicates  # doctest: +SKIP
+    [['images/0043.png', 'images/0077.png']]
+    """
+    looks: list[_Look] = []
+    with ThreadPoolExecutor(READERS) as pool:
+        for look in pool.map(lambda i: _look(dataset, i), range(len(dataset))):
+            looks.append(look)
+            if progress is not None:
+                progress(len(looks), len(dataset))
+    pairs = pairs_of([look.plane for look in looks], dataset.homes)
+    names, areas = dataset.names, {n: look.plane.area for n, look in zip(dataset.names, looks, strict=True)}
+    small = [
+        Finding(file=names[i], kind=o.kind, told=f"{o.name}: {o.told}") for i, o in tiny(dataset.areas, dataset.classes)
+    ]
+    return Audit(
+        sononerve=__version__,
+        data=dataset.folder.name,
+        layout=dataset.layout,
+        frames=len(dataset),
+        classes=dataset.classes,
+        sizes=dict(Counter(f"{width}x{height}" for height, width in dataset.sizes.tolist()).most_common()),
+        spacing_known=sum(look.spacing is not None for look in looks),
+        spacings_mm=sorted({look.spacing for look in looks if look.spacing is not None}),
+        subjects=_count(record.subject for record in dataset.records),
+        videos=_count(record.video for record in dataset.records),
+        areas=_class_areas(dataset, looks),
+        empty=[name for name, area in zip(names, dataset.areas, strict=True) if not area.any()],
+        faults=list(faults),
+        duplicates=file_clusters(names, pairs, ALIKE),
+        related=file_clusters(names, pairs, RELATED),
+        pairs=[_twins(dataset, pair) for pair in pairs if pair.likeness >= ALIKE],
+        contradictions=contradictions(dataset, pairs),
+        one_person=[_leak(dataset, pair, _subjects(dataset, pair)) for pair in across_subjects(dataset, pairs)],
+        leaks=[_leak(dataset, pair, parts) for pair, *parts in across_parts(names, division, fold, pairs)]
+        if division
+        else [],
+        masks=[*(finding for look in looks for finding in look.masks), *small],
+        screen=[finding for look in looks for finding in look.screen],
+        scan_share=round(
+            float(np.mean([_share(areas[n], size) for n, size in zip(names, dataset.sizes, strict=True)])), 3
+        ),
+        scan_areas={name: tuple(area) for name, area in areas.items()},
+    )
+
+
+def _look(dataset: Dataset, i: int) -> _Look:
+    sample, name = dataset[i], dataset.names[i]
+    plane = plane_of(sample.frame.pixels)
+    return _Look(plane, sample.frame.spacing_mm, _mask_findings(dataset, sample, name, plane.area), _screen(dataset, i))
+
+
+def _mask_findings(dataset: Dataset, sample: Sample, name: str, area: Area) -> list[Finding]:
+    if sample.labels is None:
+        return []
+    odd = [o for label, c in enumerate(dataset.classes, 1) for o in oddities(sample.labels == label, area, c)]
+    if sample.boxes is not None:  # then rectangles are what was drawn
+        odd = [o for o in odd if o.kind not in ("rectangle", "blocky")]
+    return [Finding(file=name, kind=o.kind, told=f"{o.name}: {o.told}") for o in odd]
+
+
+def _screen(dataset: Dataset, i: int) -> list[Finding]:
+    """What was burned into a frame; only files of images still have their colours."""
+    record = dataset.records[i]
+    pixels = read_colour(record.image) if is_image(record.image) else dataset[i].frame.pixels
+    drawn, name = find_overlays(pixels), dataset.names[i]
+    found = [Finding(file=name, kind="text", told="a line of text", box=box) for box in drawn.text]
+    marks = drawn.callipers if len(drawn.callipers) >= FEWEST_MARKS else ()
+    found += [Finding(file=name, kind="callipers", told="a measuring mark", box=box) for box in marks]
+    if drawn.doppler is not None:
+        found.append(Finding(file=name, kind="doppler", told="colour flow", box=drawn.doppler))
+    return found
+
+
+def _count(values: Iterable[str | None]) -> int | None:
+    """How many different ones there are; None where none is known."""
+    return len({value for value in values if value is not None}) or None
+
+
+def _class_areas(dataset: Dataset, looks: list[_Look]) -> dict[str, ClassAreas]:
+    sides = dataset.sizes.prod(1)
+    found = {}
+    for column, name in enumerate(dataset.classes):
+        pixels = np.rint(dataset.areas[:, column] * sides).astype(int)
+        drawn = pixels[pixels > 0]
+        known = [
+            p * look.spacing[0] * look.spacing[1] for p, look in zip(pixels, looks, strict=True) if p and look.spacing
+        ]
+        found[name] = ClassAreas(
+            frames=len(drawn),
+            smallest_px=int(drawn.min()) if len(drawn) else None,
+            median_px=int(np.median(drawn)) if len(drawn) else None,
+            largest_px=int(drawn.max()) if len(drawn) else None,
+            median_mm2=round(float(np.median(known)), 2) if known else None,
+        )
+    return found
+
+
+def _share(area: Area, size: NDArray[np.int64]) -> float:
+    return area.shape[0] * area.shape[1] / float(size.prod())
+
+
+def _files(dataset: Dataset, pair: Pair) -> tuple[str, str]:
+    return dataset.names[pair.first], dataset.names[pair.second]
+
+
+def _subjects(dataset: Dataset, pair: Pair) -> Sequence[str]:
+    return [str(dataset.records[i].subject) for i in (pair.first, pair.second)]
+
+
+def _leak(dataset: Dataset, pair: Pair, sides: Sequence[str]) -> Leak:
+    return Leak(files=_files(dataset, pair), sides=(sides[0], sides[1]), likeness=round(pair.likeness, 3))
+
+
+def _twins(dataset: Dataset, pair: Pair) -> TwinPair:
+    lies = pair.alignment
+    return TwinPair(
+        files=_files(dataset, pair),
+        likeness=round(pair.likeness, 3),
+        scale=(round(lies.scale_x, 4), round(lies.scale_y, 4)),
+        shift=(round(lies.shift_x, 1), round(lies.shift_y, 1)),
+    )
