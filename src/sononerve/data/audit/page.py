@@ -68,7 +68,8 @@ def _sections(audit: Audit, dataset: Dataset, building: Path) -> Iterator[str]:
     outlined = ", ".join(f"{name} in {NAMES[i % len(NAMES)]}" for i, name in enumerate(audit.classes))
     yield (
         f"<footer><p>Outlines are the masks as stored: {escape(outlined)}. Likeness is the correlation of the "
-        f"structures of two frames where both show them; 1 is the same picture. Made by sononerve {escape(audit.sononerve)}.</p>"
+        "structures of two frames where both show them; 1 is the same picture. "
+        f"Made by sononerve {escape(audit.sononerve)}.</p>"
         "</footer>"
     )
 
