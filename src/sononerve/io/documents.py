@@ -1,0 +1,49 @@
+"""JSON and text that others wrote: limits before reading, and one sentence about what does not fit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import InputError
+
+MAX_BYTES = 500_000_000
+HEAD = 65_536
+
+T = TypeVar("T")
+
+
+def check_size(path: Path) -> None:
+    """Raise `InputError` where the file ``path`` is not there, or larger than `MAX_BYTES`."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{path}: {path.stat().st_size} bytes; expected at most {MAX_BYTES}: export it in parts")
+
+
+def begins_like(path: Path, pattern: str) -> bool:
+    """Whether ``pattern`` is found in the first 64 kB of a file, which may be none."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(HEAD)
+    except OSError:
+        return False
+    return re.search(pattern, start.decode("utf-8-sig", "replace"), re.DOTALL) is not None
+
+
+def read_json(path: Path, kind: TypeAdapter[T], expected: str) -> T:
+    """Read a JSON file in UTF-8 as what ``kind`` describes; raise `InputError` with the first field that does not fit.
+
+    ``expected``: what the file should have been, for the message.
+    """
+    check_size(path)
+    try:
+        return kind.validate_json(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        told = " ".join(f"{place}: {fault['msg']}".removeprefix(": ").split())
+        raise InputError(f"{path}: not {expected} ({told}); export it again") from error
