@@ -16,6 +16,7 @@ from ..frame import Sample
 from ..io.images import frame_hash, image_size, read_frame, read_labels
 from .labels import resolve_classes, to_labels
 from .layouts import LAYOUTS, Record, find_layout
+from .layouts.drawn import class_names, named
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
@@ -87,7 +88,8 @@ def load_dataset(
 ) -> Dataset:
     """Open a data set, finding its layout where none is named, and look at every mask once.
 
-    ``classes``: names of labels 1, 2, ...; else those in its ``classes.txt``, else ``assumed_classes``.
+    ``classes``: names of labels 1, 2, ...; else those in its ``classes.txt``, else those that its own files tell, else
+    ``assumed_classes``.
     ``subject_pattern``: a regular expression whose first group, searched in the image's name, is the subject, for
     layouts that do not tell it. Raises `InputError` with the file and the fix for whatever is wrong; with ``faults`` a
     frame that is wrong is left out, and what is wrong with it is added there.
@@ -100,9 +102,11 @@ def load_dataset(
     records = LAYOUTS[name].read(folder)
     if subject_pattern is not None:
         records = [_with_subject(record, subject_pattern) for record in records]
+    known = classes or _named_classes(folder) or class_names(records, assumed_classes) or assumed_classes
+    records = named(records, known)
     looks, records = _looks(records, faults, progress)
     values = {look.file: frozenset(look.counts) for look in looks}
-    found = resolve_classes(values, classes or _named_classes(folder) or assumed_classes)
+    found = resolve_classes(values, known)
     areas = np.array([look.shares(len(found)) for look in looks]).reshape(len(records), len(found))
     return Dataset(folder, name, tuple(records), found, areas, np.array([look.size for look in looks]))
 

@@ -1,4 +1,4 @@
-"""Read frames and masks from PNG, JPEG, TIFF and BMP, with limits before decoding, and write PNG.
+"""Read frames and masks from PNG, JPEG, TIFF and BMP, with limits before decoding, and write PNG and TIFF.
 
 How a frame becomes grayscale, 8 bit:
 
@@ -106,6 +106,13 @@ def write_png(path: Path, pixels: ByteArray | NDArray[np.uint16]) -> None:
     """Write gray ``(H, W)`` of 8 or 16 bit, or RGB ``(H, W, 3)``, as PNG, whole or not at all."""
     buffer = streams.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
+    write_bytes(path, buffer.getvalue())
+
+
+def write_tiff(path: Path, pixels: ByteArray) -> None:
+    """Write gray ``(H, W)`` of 8 bit as TIFF, packed without loss, whole or not at all."""
+    buffer = streams.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="TIFF", compression="tiff_lzw")
     write_bytes(path, buffer.getvalue())
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import InputError
-from ...io.images import is_image
+from ...frame import Sample
+from ...io.atomic import write_text
+from ...io.images import is_image, write_png
+from .names import Names
 from .record import Record
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "frames")
@@ -51,3 +55,16 @@ def _by_stem(folder: Path) -> dict[str, Path]:
             raise InputError(f"{path}: {found[path.stem].name} has the same name; keep one of the two")
         found[path.stem] = path
     return found
+
+
+def write(samples: Iterable[tuple[str, Sample]], classes: tuple[str, ...], folder: Path) -> Names:
+    """Write images/, masks/ and classes.txt; sub-folders become parts of the names."""
+    names = Names()
+    for name, sample in samples:
+        new = f"{names.flat(name)}.png"
+        write_png(folder / "images" / new, sample.frame.pixels)
+        if sample.labels is not None:
+            write_png(folder / "masks" / new, sample.labels)
+        names.note(f"images/{new}", name, sample.subject)
+    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in classes))
+    return names

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from ...errors import InputError
+from ...frame import Sample
+from ...io import rle
+from ...io.images import write_tiff
+from .facts import is_number
+from .names import Folds, Names, check_folds
 from .record import Record, RunLengths
 
 FRAME = re.compile(r"(\d+)_(\d+)\.tif", re.IGNORECASE)
 MASK = re.compile(r"(\d+_\d+)_mask\.tif", re.IGNORECASE)
-TABLE = "train_masks.csv"
+TABLE, TRUTH = "train_masks.csv", "solution.csv"
 
 
 def _home(folder: Path) -> Path:
@@ -76,3 +85,74 @@ def _read_table(path: Path) -> dict[tuple[str, str], RunLengths]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a CSV file in UTF-8 ({error}); save it as one") from error
     return runs
+
+
+def write(
+    samples: Iterable[tuple[str, Sample]], classes: tuple[str, ...], folder: Path, folds: Folds | None = None
+) -> Names:
+    """Write train/ with frames and masks of the first class, and train_masks.csv.
+
+    A subject that is not called by a number gets one, and so does a frame without a number or with one that is taken.
+    The test part of ``folds``, a single one, goes to test/ as N.tif, without masks and subjects; its run lengths go to
+    solution.csv. Raises `InputError` for a frame without subject.
+    """
+    if folds is not None and len(folds) != 1:
+        raise InputError(f"the split has {len(folds)} folds; expected one hold-out, for Kaggle's layout has one test/")
+    held_out = set(folds[0]["test"]) if folds is not None else set()
+    names, numbers, tested = Names(), _Numbers(), 0
+    (folder / "train").mkdir()
+    with _rows(folder / TABLE) as table, _rows(folder / TRUTH) as truth:
+        table.writerow(["subject", "img", "pixels"])
+        truth.writerow(["img", "pixels"])
+        for name, sample in samples:
+            mask = np.zeros(sample.frame.shape, np.uint8) if sample.labels is None else sample.labels == 1
+            if name in held_out:
+                tested += 1
+                new = f"test/{tested}.tif"
+                truth.writerow([tested, rle.encode(mask)])
+            else:
+                subject, number = numbers.of(name, sample)
+                new = f"train/{subject}_{number}.tif"
+                table.writerow([subject, number, rle.encode(mask)])
+                write_tiff(folder / "train" / f"{subject}_{number}_mask.tif", mask.astype(np.uint8) * 255)
+            write_tiff(folder / new, sample.frame.pixels)
+            names.note(new, name, sample.subject)
+    if folds is None:
+        (folder / TRUTH).unlink()
+    else:
+        check_folds(folds, (old for _, old, _ in names.given))
+    return names
+
+
+@contextmanager
+def _rows(path: Path) -> Iterator[csv.Writer]:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        yield csv.writer(file, lineterminator="\n")
+
+
+class _Numbers:
+    """Gives each subject its number, and each of its frames one."""
+
+    def __init__(self) -> None:
+        self.subjects: dict[str, int] = {}
+        self.frames: dict[str, set[int]] = {}
+
+    def of(self, name: str, sample: Sample) -> tuple[int, int]:
+        """The numbers of subject and frame."""
+        subject = sample.subject
+        if subject is None:
+            raise InputError(f"{name}: has no subject, and Kaggle's names need one; name it with --subject-pattern")
+        if subject not in self.subjects:
+            given = set(self.subjects.values())
+            wanted = int(subject) if is_number(subject) else 1
+            self.subjects[subject] = wanted if wanted not in given else _free(given)
+        taken = self.frames.setdefault(subject, set())
+        number = sample.index
+        if number is None or number in taken:
+            number = _free(taken)
+        taken.add(number)
+        return self.subjects[subject], number
+
+
+def _free(taken: set[int]) -> int:
+    return max(taken, default=0) + 1

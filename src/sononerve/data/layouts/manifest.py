@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 from ...errors import InputError
-from ...frame import Spacing
+from ...frame import Sample, Spacing
+from ...io.atomic import write_text
+from ...io.images import write_png
+from ...io.inside import path_inside
+from .facts import Facts
+from .names import Names, refuse_twins
 from .record import Box, Record
 
 TABLE = "manifest.csv"
+COLUMNS = ("image", "mask", "subject", "video", "frame", "boxes_xywh", "spacing", "annotator")
 
 
 def matches(folder: Path) -> bool:
@@ -42,11 +49,7 @@ def read(folder: Path) -> list[Record]:
         raise InputError(f"{table}: not a CSV file in UTF-8 ({error}); save it as one") from error
     if not records:
         raise InputError(f"{table}: no rows; expected one per frame")
-    seen: set[str] = set()
-    for record in records:
-        if record.name in seen:
-            raise InputError(f"{table}: {record.name} is listed twice; keep one row")
-        seen.add(record.name)
+    refuse_twins(records, table)
     return records
 
 
@@ -56,7 +59,7 @@ def _record(folder: Path, row: dict[str, str | None], where: str, boxed: bool) -
     }
     if not values["image"]:
         raise InputError(f"{where}: no image; expected its path below the manifest's folder")
-    image = _inside(folder, values["image"], where)
+    image = path_inside(folder, values["image"], where, "manifest")
     if not values["mask"]:
         raise InputError(
             f"{where}: no mask for {values['image']}; expected a path (a mask of zeros where there is no nerve)"
@@ -67,7 +70,7 @@ def _record(folder: Path, row: dict[str, str | None], where: str, boxed: bool) -
     return Record(
         name=PurePosixPath(values["image"].replace("\\", "/")).as_posix(),
         image=image,
-        mask=_inside(folder, values["mask"], where),
+        mask=path_inside(folder, values["mask"], where, "manifest"),
         subject=values.get("subject") or None,
         video=values.get("video") or None,
         index=int(frame) if frame else None,
@@ -75,15 +78,6 @@ def _record(folder: Path, row: dict[str, str | None], where: str, boxed: bool) -
         spacing_mm=_spacing(values.get("spacing", ""), where),
         annotator=values.get("annotator") or None,
     )
-
-
-def _inside(folder: Path, name: str, where: str) -> Path:
-    below = PurePosixPath(name.replace("\\", "/"))
-    path = folder / below
-    outside = below.is_absolute() or PureWindowsPath(name).drive or ".." in below.parts or "\0" in name
-    if outside or not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{where}: {name!r} leaves the manifest's folder; expected a path below it")
-    return path
 
 
 def _boxes(text: str, where: str) -> tuple[Box, ...]:
@@ -111,3 +105,33 @@ def _spacing(text: str, where: str) -> Spacing | None:
     if len(numbers) not in (1, 2) or not all(0 < v < 100 for v in numbers):
         raise InputError(f"{where}: spacing is {text!r}; expected mm per pixel as row,col or one number")
     return numbers[0], numbers[-1]
+
+
+def write(samples: Iterable[tuple[str, Sample]], classes: tuple[str, ...], folder: Path) -> Names:
+    """Write images/, masks/, classes.txt and the table, with the columns of which anything is known."""
+    names, rows = Names(), []
+    for name, sample in samples:
+        new = f"{names.path(name)}.png"
+        write_png(folder / "images" / new, sample.frame.pixels)
+        if sample.labels is not None:
+            write_png(folder / "masks" / new, sample.labels)
+        rows.append({"image": f"images/{new}", "mask": f"masks/{new}", **_cells(Facts.of(sample))})
+        names.note(f"images/{new}", name, sample.subject)
+    used = [column for column in COLUMNS if column in ("image", "mask") or any(row.get(column) for row in rows)]
+    with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, used, extrasaction="ignore")
+        table.writeheader()
+        table.writerows(rows)
+    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in classes))
+    return names
+
+
+def _cells(facts: Facts) -> dict[str, str]:
+    return {
+        "subject": facts.subject or "",
+        "video": facts.video or "",
+        "frame": "" if facts.frame is None else str(facts.frame),
+        "boxes_xywh": "" if facts.boxes_xywh is None else json.dumps(facts.boxes_xywh),
+        "spacing": "" if facts.spacing is None else f"{facts.spacing[0]!r},{facts.spacing[1]!r}",
+        "annotator": facts.annotator or "",
+    }

@@ -45,7 +45,8 @@ class Record:
 
     ``name``: the image's path below the data set's folder, with ``/``: unique, and what split and scores call it.
     ``mask``: an image file, or what else it is kept as; None where nobody drew one. ``boxes``: native boxes, an empty
-    tuple where the frame has none, None where the data set has no boxes at all.
+    tuple where the frame has none, None where the data set has no boxes at all. ``classes``: the names of labels
+    1, 2, ... where the data set's own files tell them; the same for every frame.
     """
 
     name: str
@@ -57,3 +58,4 @@ class Record:
     boxes: tuple[Box, ...] | None = None
     spacing_mm: Spacing | None = None
     annotator: str | None = None
+    classes: tuple[str, ...] | None = None
