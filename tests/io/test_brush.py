@@ -1,5 +1,7 @@
 """Label Studio's brush masks, against a reader written from the format's definition."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,7 +74,5 @@ def test_what_runs_over_or_ends_early_is_refused():
 
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_or_refused(tail):
-    try:
-        assert decode(stream(48)[:-1] + tail, (3, 4)).shape == (3, 4)
-    except InputError:
-        pass
+    with contextlib.suppress(InputError):
+        assert decode(stream(48) + tail, (3, 4)).shape == (3, 4)

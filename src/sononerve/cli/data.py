@@ -1,4 +1,4 @@
-"""Verbs about data: phantom, audit, split, show-augment."""
+"""Verbs about data: phantom, audit, convert, split, show-augment."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..data.layouts import LAYOUTS
 from ..errors import InputError
 from ..io.atomic import check_place
 from .options import (
@@ -22,6 +23,8 @@ from .options import (
 )
 
 app = typer.Typer()
+
+WRITABLE = [name for name, known in LAYOUTS.items() if known.writer is not None]
 
 
 @app.command()
@@ -151,6 +154,49 @@ def split(
     typer.echo(f"{len(dataset)} frames in {len(set(division.groups.values()))} groups, {division.statement}")
     for number, counts in enumerate(told):
         typer.echo(f"fold {number}: " + ", ".join(f"{count} {part}" for part, count in counts.items()))
+
+
+@app.command("convert")
+def convert_(
+    data: Data,
+    to: Annotated[str, typer.Option("--to", help=f"Layout to write: {', '.join(WRITABLE)}.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder.")],
+    split_file: Annotated[
+        Path | None,
+        typer.Option("--split", help="A file of 'sononerve split': splits_final.json of nnunet, test/ of kaggle."),
+    ] = None,
+    layout: LayoutOption = None,
+    classes: ClassesOption = None,
+    subject_pattern: SubjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a data set in another layout, and list what that has no place for.
+
+    Masks are kept exactly, and frames as sononerve reads them: gray, 8 bit. Names that change are listed in names.csv.
+    """
+    from ..data.convert import convert, losses, target
+    from ..data.split import Split
+    from ..progress import counted
+
+    division = None if split_file is None else Split.read(split_file)
+    chosen = target(to, out, division)
+    dataset = open_data(data, layout, classes, subject_pattern)
+    with counted("look at frames") as progress:
+        lost = losses(dataset, chosen, progress)
+    if lost:
+        told = "; ".join(f"{what} of {count} frame(s)" for what, count in lost.items())
+        typer.echo(f"{to} cannot hold: {told}", err=as_json)
+    with counted("write frames") as progress:
+        names = convert(dataset, chosen, out, division, progress)
+    renamed = sum(new != old for new, old, _ in names.given)
+    statement = None if division is None else division.statement
+    if as_json:
+        report = {"out": str(out), "layout": to, "frames": len(dataset), "lost": lost, "renamed": renamed}
+        typer.echo(json.dumps(report | {"split": statement}))
+        return
+    typer.echo(f"{len(dataset)} frames in {out}" + (f", {renamed} renamed (names.csv)" if renamed else ""))
+    if statement is not None:
+        typer.echo(f"split {statement}")
 
 
 @app.command("show-augment")

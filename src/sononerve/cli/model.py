@@ -169,6 +169,10 @@ def predict(
     spacing_mm: Annotated[
         str | None, typer.Option("--spacing-mm", help="Millimetres per pixel, ROW,COL: areas in mm2 as well.")
     ] = None,
+    submission_file: Annotated[
+        Path | None,
+        typer.Option("--submission", help="Also write Kaggle's img,pixels, of frames called N.tif, to this file."),
+    ] = None,
     threads: ThreadsOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Leave frames alone that are in the table, with all their pictures.")
@@ -181,17 +185,22 @@ def predict(
     A file that cannot be read does not stop the rest; the run then ends with status 1 and a list.
     """
     from ..progress import counted
-    from ..runtime.files import Wanted, list_images, predict_files
+    from ..runtime.files import MASK, Wanted, list_images, predict_files
     from ..runtime.predictor import Predictor
+    from ..runtime.submission import Submission
 
     images = list_images(files)
     predictor = Predictor.load(model, threads)
+    wanted = Wanted(mask_ending, overlays, probabilities)
+    submission = None
+    if submission_file is not None:
+        submission = Submission.plan(submission_file, images, predictor.classes, replace=resume or overwrite)
     with counted("predict") as progress:
         outcome = predict_files(
             predictor,
             images,
             out,
-            Wanted(mask_ending, overlays, probabilities),
+            wanted,
             resume=resume,
             overwrite=overwrite,
             spacing_mm=spacing_pair(spacing_mm),
@@ -199,6 +208,12 @@ def predict(
         )
     for message in outcome.failed:
         typer.echo(f"sononerve: {message}", err=True)
+    if submission is not None and outcome.failed:
+        typer.echo(
+            f"sononerve: {submission_file}: not written, for it needs every frame; mend them, --resume", err=True
+        )
+    elif submission is not None:
+        submission.write({file: wanted.paths(file, out, predictor.classes)[MASK] for file in images})
     counts = {"done": outcome.done, "skipped": outcome.skipped, "failed": len(outcome.failed)}
     typer.echo(
         json.dumps(counts | {"out": str(out)})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..data.layouts import LAYOUTS
 from ..errors import InputError
 from ..io.atomic import check_place
 
@@ -36,7 +37,7 @@ class PrecisionName(StrEnum):
 
 Data = Annotated[Path, typer.Argument(help="Folder with frames and masks.", metavar="DATA")]
 LayoutOption = Annotated[
-    str | None, typer.Option("--layout", help="manifest, kaggle or folders; found by itself where left out.")
+    str | None, typer.Option("--layout", help=f"{', '.join(LAYOUTS)}; found by itself where left out.")
 ]
 ClassesOption = Annotated[
     str | None, typer.Option("--classes", help="Names of labels 1, 2, ..., with commas: nerve,vessel.")

@@ -20,7 +20,11 @@ def path_inside(folder: Path, name: str, where: str, owner: str = "data set") ->
     """
     below = PurePosixPath(name.replace("\\", "/"))
     told = repr(name if len(name) < 200 else name[:200] + "...")
-    if not below.parts or len(name) > LONGEST or any(len(part.encode(errors="replace")) > LONGEST_PART for part in below.parts):
+    if (
+        not below.parts
+        or len(name) > LONGEST
+        or any(len(part.encode(errors="replace")) > LONGEST_PART for part in below.parts)
+    ):
         raise InputError(f"{where}: {told} is no name of a file; expected a path below the {owner}'s folder")
     outside = below.is_absolute() or bool(PureWindowsPath(name).drive) or ".." in below.parts or "\0" in name
     try:

@@ -53,6 +53,9 @@ class Layout:
         if self.writer is None or (folds is not None and not self.holds_split):
             what = "frames" if self.writer is None else "a split"
             raise InputError(f"{folder}: this layout cannot be written with {what}; use another")
+        for name in classes:
+            if not name.isprintable() or name != name.strip() or not name:
+                raise InputError(f"the class {name!r}: expected a name of printed characters; name it with --classes")
         writer = self.writer if folds is None else partial(self.writer, folds=folds)
         with new_folder(folder) as built:
             names: Names = writer(self._labelled(samples), classes, built)

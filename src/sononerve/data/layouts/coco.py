@@ -22,7 +22,7 @@ from ...io.images import write_png
 from ...io.inside import path_inside
 from .drawn import Drawn, Mask, Polygons, Rectangle, Shape, masks_of
 from .facts import Coordinate, Facts
-from .names import Names, below_first, refuse_twins
+from .names import Names, first_file, refuse_twins
 from .record import Box, Record
 
 FILE = "annotations/instances.json"
@@ -78,7 +78,9 @@ class RunShape:
     def mask(self, size: tuple[int, int]) -> Mask:
         """Down the columns."""
         if self.size != size:
-            raise InputError(f"run lengths of {self.size[1]} x {self.size[0]} pixels on a frame of {size[1]} x {size[0]}")
+            raise InputError(
+                f"run lengths of {self.size[1]} x {self.size[0]} pixels on a frame of {size[1]} x {size[0]}"
+            )
         plain = counts.unpack(self.counts) if isinstance(self.counts, str) else self.counts
         return counts.decode(plain, size, "F")
 
@@ -141,8 +143,8 @@ def _record(
 
 def _find(folder: Path, file: Path, name: str) -> Path:
     inside = path_inside(folder, name, str(file)).relative_to(folder)
-    homes = ("images", ".", "images/default", file.parent.relative_to(folder))
-    return below_first(folder, [path_inside(folder, str(home / inside), str(file)) for home in map(Path, homes)])
+    homes = [Path("images"), Path(), Path("images/default"), file.parent.relative_to(folder)]
+    return first_file(path_inside(folder, str(home / inside), str(file)) for home in homes)
 
 
 def _shape(annotation: _Annotation, where: str) -> Shape:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from xml.etree.ElementTree import Element, ParseError  # types and the error alone: parsing is defusedxml's
-from xml.sax.saxutils import XMLGenerator
+from xml.etree.ElementTree import Element, ParseError, SubElement, tostring  # to write; parsing is defusedxml's
 
 import numpy as np
 from defusedxml import DefusedXmlException
@@ -24,7 +23,7 @@ from ...io.documents import begins_like, check_size
 from ...io.images import write_png
 from ...io.inside import path_inside
 from .drawn import Drawn, Mask, Polygons, Rectangle, Shape, boxes_of, masks_of
-from .names import Names, below_first, refuse_twins
+from .names import Names, first_file, refuse_twins
 from .record import Record
 
 FILE = "annotations.xml"
@@ -47,7 +46,9 @@ class Patch:
         left, top, width, height = self.box
         inside = left >= 0 and top >= 0 and width > 0 and height > 0 and left + width <= size[1]
         if not inside or top + height > size[0]:
-            raise InputError(f"a mask in the box {list(self.box)}, outside of its frame of {size[1]} x {size[0]} pixels")
+            raise InputError(
+                f"a mask in the box {list(self.box)}, outside of its frame of {size[1]} x {size[0]} pixels"
+            )
         covered = np.zeros(size, np.bool_)
         covered[top : top + height, left : left + width] = counts.decode(self.runs, (height, width), "C")
         return covered
@@ -172,7 +173,7 @@ def _number(element: Element, key: str, kind: Callable[[str], T], where: str, de
 def _record(folder: Path, file: Path, frame: _Frame, classes: tuple[str, ...] | None, boxed: bool) -> Record:
     inside = path_inside(folder, frame.name, str(file)).relative_to(folder)
     homes = [Path("images"), Path(), Path("images") / frame.subset]
-    path = below_first(folder, [path_inside(folder, str(home / inside), str(file)) for home in homes])
+    path = first_file(path_inside(folder, str(home / inside), str(file)) for home in homes)
     boxes = boxes_of(frame.shapes, classes[0] if classes else None) if boxed else None
     name = path.relative_to(folder).as_posix()
     return Record(name, path, Drawn(file, frame.shapes, frame.size), boxes=boxes, classes=classes)
@@ -180,46 +181,29 @@ def _record(folder: Path, file: Path, frame: _Frame, classes: tuple[str, ...] | 
 
 def write(samples: Iterable[tuple[str, Sample]], classes: tuple[str, ...], folder: Path) -> Names:
     """Write images/ and annotations.xml: a class of a frame is one mask."""
-    names = Names()
+    names, labels = Names(), Element("labels")
+    for name in classes:
+        label = SubElement(labels, "label")
+        SubElement(label, "name").text = name
+        SubElement(label, "type").text = "mask"
     with (folder / FILE).open("w", encoding="utf-8") as file:
-        xml = XMLGenerator(file, "utf-8", short_empty_elements=True)
-        xml.startDocument()
-        xml.startElement("annotations", {})
-        _text(xml, "version", "1.1")
-        for tag in ("meta", "task", "labels"):
-            xml.startElement(tag, {})
-        for name in classes:
-            xml.startElement("label", {})
-            _text(xml, "name", name)
-            _text(xml, "type", "mask")
-            xml.endElement("label")
-        for tag in ("labels", "task", "meta"):
-            xml.endElement(tag)
+        file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version>\n')
+        file.write(f"<meta><task>{tostring(labels, 'unicode')}</task></meta>\n")
         for number, (name, sample) in enumerate(samples):
             new = f"{names.path(name)}.png"
             write_png(folder / "images" / new, sample.frame.pixels)
             height, width = sample.frame.shape
-            xml.characters("\n")
-            xml.startElement("image", {"id": str(number), "name": new, "width": str(width), "height": str(height)})
-            for _, label, mask in masks_of(sample, classes):
-                _mask(xml, mask, label)
-            xml.endElement("image")
+            image = Element("image", {"id": str(number), "name": new, "width": str(width), "height": str(height)})
+            for _, label_name, mask in masks_of(sample, classes):
+                SubElement(image, "mask", {"label": label_name, "source": "file", "occluded": "0"} | _patch(mask))
+            file.write(tostring(image, "unicode") + "\n")
             names.note(f"images/{new}", name, sample.subject)
-        xml.endElement("annotations")
-        xml.endDocument()
+        file.write("</annotations>\n")
     return names
 
 
-def _text(xml: XMLGenerator, tag: str, text: str) -> None:
-    xml.startElement(tag, {})
-    xml.characters(text)
-    xml.endElement(tag)
-
-
-def _mask(xml: XMLGenerator, mask: Mask, name: str) -> None:
-    left, top, width, height = measure(mask, name).box or (0, 0, 0, 0)
+def _patch(mask: Mask) -> dict[str, str]:
+    left, top, width, height = measure(mask, "").box or (0, 0, 0, 0)
     runs = counts.encode(mask[top : top + height, left : left + width], "C")
     place = {"left": str(left), "top": str(top), "width": str(width), "height": str(height)}
-    told = {"label": name, "source": "file", "occluded": "0", "rle": ", ".join(map(str, runs))}
-    xml.startElement("mask", told | place | {"z_order": "0"})
-    xml.endElement("mask")
+    return {"rle": ", ".join(map(str, runs))} | place | {"z_order": "0"}

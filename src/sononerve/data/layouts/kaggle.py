@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,10 @@ import numpy as np
 from ...errors import InputError
 from ...frame import Sample
 from ...io import rle
+from ...io.atomic import write_text
 from ...io.images import write_tiff
 from .facts import is_number
-from .names import Folds, Names, check_folds
+from .names import Folds, Names
 from .record import Record, RunLengths
 
 FRAME = re.compile(r"(\d+)_(\d+)\.tif", re.IGNORECASE)
@@ -101,33 +101,26 @@ def write(
     held_out = set(folds[0]["test"]) if folds is not None else set()
     names, numbers, tested = Names(), _Numbers(), 0
     (folder / "train").mkdir()
-    with _rows(folder / TABLE) as table, _rows(folder / TRUTH) as truth:
-        table.writerow(["subject", "img", "pixels"])
-        truth.writerow(["img", "pixels"])
+    with (folder / TABLE).open("w", encoding="ascii") as table, (folder / TRUTH).open("w", encoding="ascii") as truth:
+        table.write("subject,img,pixels\n")
+        truth.write("img,pixels\n")
         for name, sample in samples:
             mask = np.zeros(sample.frame.shape, np.uint8) if sample.labels is None else sample.labels == 1
             if name in held_out:
                 tested += 1
                 new = f"test/{tested}.tif"
-                truth.writerow([tested, rle.encode(mask)])
+                truth.write(f"{tested},{rle.encode(mask)}\n")
             else:
                 subject, number = numbers.of(name, sample)
                 new = f"train/{subject}_{number}.tif"
-                table.writerow([subject, number, rle.encode(mask)])
+                table.write(f"{subject},{number},{rle.encode(mask)}\n")
                 write_tiff(folder / "train" / f"{subject}_{number}_mask.tif", mask.astype(np.uint8) * 255)
             write_tiff(folder / new, sample.frame.pixels)
             names.note(new, name, sample.subject)
     if folds is None:
         (folder / TRUTH).unlink()
-    else:
-        check_folds(folds, (old for _, old, _ in names.given))
+    write_text(folder / "classes.txt", f"{classes[0]}\n")
     return names
-
-
-@contextmanager
-def _rows(path: Path) -> Iterator[csv.Writer]:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        yield csv.writer(file, lineterminator="\n")
 
 
 class _Numbers:

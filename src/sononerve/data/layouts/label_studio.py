@@ -24,7 +24,7 @@ from ...io.documents import begins_like, read_json
 from ...io.images import is_image, write_png
 from ...io.inside import path_inside
 from .drawn import Drawn, Mask, Polygons, Rectangle, Shape, boxes_of, class_names, masks_of
-from .facts import Coordinate, Facts
+from .facts import Facts
 from .names import Names, refuse_twins
 from .record import Record
 
@@ -137,7 +137,9 @@ def _chosen(task: _Task, where: str) -> _Annotation | None:
     truth = [annotation for annotation in made if annotation.ground_truth]
     chosen = truth if len(truth) == 1 else made
     if len(chosen) > 1:
-        raise InputError(f"{where}: {len(chosen)} annotations; expected one: mark one as ground truth, or remove others")
+        raise InputError(
+            f"{where}: {len(chosen)} annotations; expected one: mark one as ground truth, or remove others"
+        )
     return chosen[0] if chosen else None
 
 
@@ -164,7 +166,7 @@ def _boxed(records: list[Record]) -> list[Record]:
 def _find(folder: Path, where: str, data: dict[str, object], images: dict[str, list[Path]]) -> Path:
     told = data.get("image")
     if told is None:
-        pictures = [v for v in data.values() if isinstance(v, str) and is_image(PurePosixPath(_path_of(v)))]
+        pictures = [v for v in data.values() if isinstance(v, str) and is_image(Path(_path_of(v)))]
         told = pictures[0] if len(pictures) == 1 else None
     if not isinstance(told, str):
         raise InputError(f"{where}: data has no image; expected its address or path")

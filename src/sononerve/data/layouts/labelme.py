@@ -67,7 +67,9 @@ class Outline:
         """Drawn with the outline's own pixels, as LabelMe does."""
         (height, width), needed = size, {"polygon": 3}.get(self.kind, 2)
         if len(self.points) < needed or (needed == 2 and len(self.points) > 2):
-            raise InputError(f"a {self.kind} of {len(self.points)} points; expected {needed}{' or more' * (needed > 2)}")
+            raise InputError(
+                f"a {self.kind} of {len(self.points)} points; expected {needed}{' or more' * (needed > 2)}"
+            )
         if any(abs(v) > 10 * max(size) + 1000 for point in self.points for v in point):
             raise InputError(f"a {self.kind} that leaves its frame of {width} x {height} pixels far behind; correct it")
         picture = Image.new("L", (width, height))
@@ -182,7 +184,7 @@ def write(samples: Iterable[tuple[str, Sample]], classes: tuple[str, ...], folde
         image = folder / f"{stem}.png"
         write_png(image, sample.frame.pixels)
         height, width = sample.frame.shape
-        content = {
+        content: dict[str, object] = {
             "version": VERSION,
             "flags": {},
             "shapes": list(_shapes(sample, classes)),

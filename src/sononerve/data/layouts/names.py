@@ -16,7 +16,7 @@ Folds = Sequence[Mapping[str, Sequence[str]]]
 
 TABLE = "names.csv"
 IMAGE_FOLDERS = ("images", "image", "imgs", "frames", "train", "imagesTr", "imagesTs")
-ODD = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')  # what some system has in no name of a file
+ODD = '<>:"|?*'  # what some system has in no name of a file
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Names:
         """Write the table, where any frame has another name than before."""
         if all(new == old for new, old, _ in self.given):
             return
-        with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
+        with (folder / TABLE).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             table = csv.writer(file)
             table.writerow(["name", "original", "subject"])
             table.writerows((new, old, subject or "") for new, old, subject in self.given)
@@ -61,7 +61,8 @@ class Names:
 
 
 def _cleaned(name: str) -> PurePosixPath:
-    parts = [ODD.sub("_", part).strip(" .") or "_" for part in name.replace("\\", "/").split("/")]
+    plain = "".join(c if c.isprintable() and c not in ODD else "_" for c in name.replace("\\", "/"))
+    parts = [part.strip(" .") or "_" for part in plain.split("/")]
     last = PurePosixPath(parts[-1]).stem
     if parts[0] in ("imagesTr", "imagesTs"):
         last = last.removesuffix("_0000")  # nnU-Net's channel
@@ -77,16 +78,7 @@ def refuse_twins(records: Iterable[Record], where: Path) -> None:
         seen.add(record.name)
 
 
-def below_first(folder: Path, candidates: Iterable[Path]) -> Path:
+def first_file(candidates: Iterable[Path]) -> Path:
     """The first of the paths that is a file, or the first of all where none is."""
     paths = list(candidates)
     return next((path for path in paths if path.is_file()), paths[0])
-
-
-def check_folds(folds: Folds, names: Iterable[str]) -> None:
-    """Raise `InputError` where a fold lists a frame that is not among ``names``."""
-    known = set(names)
-    for fold in folds:
-        missing = [name for part in fold.values() for name in part if name not in known]
-        if missing:
-            raise InputError(f"the split lists {missing[0]}, which is not in the data; was it made for this data?")

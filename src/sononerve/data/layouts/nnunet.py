@@ -19,7 +19,7 @@ from ...frame import Sample
 from ...io.atomic import write_text
 from ...io.documents import read_json
 from ...io.images import SUFFIXES, write_png
-from .names import Folds, Names, check_folds
+from .names import Folds, Names
 from .record import Record
 
 FILE, SPLIT = "dataset.json", "splits_final.json"
@@ -95,7 +95,8 @@ def write(
         if name in RESERVED:
             raise InputError(f"the class {name!r}: a word of nnU-Net's own; name it otherwise with --classes")
     held_out = set(folds[0]["test"]) if folds is not None and len(folds) == 1 else set()
-    names, training, cases = Names(), 0, {}
+    names, training = Names(), 0
+    cases: dict[str, str] = {}
     for part in ("imagesTr", "labelsTr"):
         (folder / part).mkdir()
     for name, sample in samples:
@@ -114,7 +115,6 @@ def write(
     }
     write_text(folder / FILE, json.dumps(content, indent=1) + "\n")
     if folds is not None:
-        check_folds(folds, cases)
         lists = [{"train": [cases[n] for n in f["fit"]], "val": [cases[n] for n in f["tune"]]} for f in folds]
         write_text(folder / SPLIT, json.dumps(lists, indent=1) + "\n")
     return names
