@@ -110,7 +110,7 @@ def test_training_on_bad_data_makes_no_run(monkeypatch, capsys, pairs, tmp_path,
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        (["--layout", "coco"], "--layout coco: unknown; expected one of"),
+        (["--layout", "cocoa"], "--layout cocoa: unknown; expected one of"),
         (["--classes", "nerve,nerve"], "--classes nerve,nerve: expected different names"),
         (["--classes", "a,,b"], "--classes a,,b: expected"),
         (["--subject-pattern", "("], "--subject-pattern '(': not a regular expression"),

@@ -16,10 +16,10 @@ HEAD = 65_536
 T = TypeVar("T")
 
 
-def check_size(path: Path) -> None:
-    """Raise `InputError` where the file ``path`` is not there, or larger than `MAX_BYTES`."""
+def check_size(path: Path, expected: str) -> None:
+    """Raise `InputError` where the file ``path``, ``expected`` to be something, is not there or above `MAX_BYTES`."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: no such file; expected {expected}")
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path}: {path.stat().st_size} bytes; expected at most {MAX_BYTES}: export it in parts")
 
@@ -39,7 +39,7 @@ def read_json(path: Path, kind: TypeAdapter[T], expected: str) -> T:
 
     ``expected``: what the file should have been, for the message.
     """
-    check_size(path)
+    check_size(path, expected)
     try:
         return kind.validate_json(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     except ValidationError as error:

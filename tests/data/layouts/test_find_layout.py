@@ -1,5 +1,7 @@
 """A layout is found by itself, or named; two at once, none, and unknown names get one sentence."""
 
+import json
+
 import pytest
 
 from sononerve.data.layouts import LAYOUTS, find_layout
@@ -21,7 +23,44 @@ def manifest(data):
     data.manifest("a.png,b.png")
 
 
-WRITERS = {"folders": folders, "kaggle": kaggle, "manifest": manifest}
+def coco(data):
+    data.image("images/a.png")
+    images = [{"id": 1, "file_name": "a.png", "width": 32, "height": 24}]
+    data.text("annotations/a.json", json.dumps({"images": images, "annotations": [], "categories": []}))
+
+
+def labelme(data):
+    data.image("a.png")
+    data.text("a.json", json.dumps({"version": "5", "shapes": [], "imagePath": "a.png"}))
+
+
+def nnunet(data):
+    data.image("imagesTr/a_0000.png")
+    data.mask("labelsTr/a.png")
+    told = {"channel_names": {"0": "x"}, "labels": {"background": 0, "nerve": 1}, "numTraining": 1}
+    data.text("dataset.json", json.dumps(told | {"file_ending": ".png"}))
+
+
+def cvat(data):
+    data.image("images/a.png")
+    data.text("annotations.xml", '<annotations><image id="0" name="a.png" width="32" height="24"/></annotations>')
+
+
+def label_studio(data):
+    data.image("a.png")
+    data.text("export.json", json.dumps([{"id": 1, "annotations": [{"result": []}], "data": {"image": "a.png"}}]))
+
+
+WRITERS = {
+    "folders": folders,
+    "kaggle": kaggle,
+    "manifest": manifest,
+    "coco": coco,
+    "labelme": labelme,
+    "nnunet": nnunet,
+    "cvat": cvat,
+    "label-studio": label_studio,
+}
 
 
 def test_every_layout_of_the_registry_is_tested_here():
@@ -51,6 +90,27 @@ def test_a_manifest_is_believed_before_the_folders_it_lists(data_folder):
     assert find_layout(data_folder.path) == "manifest"
 
 
+def test_a_file_that_lists_the_frames_is_believed_before_folders_called_images_and_annotations(data_folder):
+    coco(data_folder)
+    assert find_layout(data_folder.path) == "coco"
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_files_of_other_programs_are_not_taken_for_a_data_set(data_folder, name):
+    for file, content in {
+        "split.json": {"version": 2, "grouping": "subject", "folds": []},
+        "package.json": {"name": "x", "files": ["a"]},
+        "list.json": [1, 2, 3],
+        "empty.json": {},
+    }.items():
+        data_folder.text(file, json.dumps(content))
+    data_folder.text("page.xml", "<html/>")
+    data_folder.text("damaged.json", b"\xff\xfe{")
+    assert not LAYOUTS[name].matches(data_folder.path)
+    WRITERS[name](data_folder)
+    assert find_layout(data_folder.path) == name
+
+
 def test_an_empty_folder_is_called_so_with_what_was_expected(data_folder):
     with pytest.raises(InputError, match=r"data: is empty; expected .*manifest.csv.*SUBJECT_N.tif.*images/"):
         find_layout(data_folder.path)
@@ -69,8 +129,8 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 def test_an_unknown_name_lists_the_known_ones(data_folder):
     folders(data_folder)
-    with pytest.raises(InputError, match="--layout coco: unknown; expected one of manifest, kaggle, folders"):
-        find_layout(data_folder.path, "coco")
+    with pytest.raises(InputError, match="--layout cocoa: unknown; expected one of manifest, kaggle, folders, coco"):
+        find_layout(data_folder.path, "cocoa")
 
 
 @pytest.mark.parametrize("name", WRITERS)

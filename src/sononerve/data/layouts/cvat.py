@@ -70,7 +70,7 @@ def read(folder: Path) -> list[Record]:
         found = ", ".join(file.name for file in files) or "none"
         raise InputError(f"{folder}: expected one of CVAT's XML files, found {found}; give each a folder of its own")
     file, labels, frames = files[0], [], []
-    check_size(file)
+    check_size(file, "CVAT's XML")
     try:
         for element in _elements(file):
             if element.tag == "image":

@@ -171,7 +171,7 @@ def _find(folder: Path, where: str, data: dict[str, object], images: dict[str, l
     if not isinstance(told, str):
         raise InputError(f"{where}: data has no image; expected its address or path")
     path = _path_of(told)
-    if not urlsplit(told).scheme:
+    if "://" not in told:
         inside = path_inside(folder, path.lstrip("/") if path.startswith("/data/") else path, where)
         if inside.is_file():
             return inside
