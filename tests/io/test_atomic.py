@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sononerve.errors import InputError
-from sononerve.io.atomic import check_folder, check_place, write_bytes, write_text
+from sononerve.io.atomic import check_folder, check_place, new_folder, write_bytes, write_text
 from sononerve.io.images import write_png
 
 
@@ -83,3 +83,24 @@ def test_an_error_of_the_system_names_the_file_that_was_meant(tmp_path, monkeypa
     with pytest.raises(OSError, match="No space left") as refused:
         write_bytes(tmp_path / "a.png", b"x")
     assert refused.value.filename == str(tmp_path / "a.png")
+
+
+def test_a_new_folder_is_whole_or_not_there(tmp_path):
+    with new_folder(tmp_path / "deep" / "new") as built:
+        (built / "a.txt").write_text("a")
+        assert not (tmp_path / "deep" / "new").exists()
+    assert [p.name for p in (tmp_path / "deep" / "new").iterdir()] == ["a.txt"]
+    with pytest.raises(KeyError), new_folder(tmp_path / "deep" / "other") as built:
+        (built / "a.txt").write_text("a")
+        raise KeyError
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["new"]
+
+
+def test_an_empty_folder_is_filled_and_any_other_left(tmp_path):
+    with new_folder(tmp_path) as built:
+        (built / "a.txt").write_text("a")
+    with pytest.raises(InputError, match="is there already and not an empty folder"), new_folder(tmp_path):
+        pass
+    with pytest.raises(InputError, match="is a file, not a folder"), new_folder(tmp_path / "a.txt" / "b"):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

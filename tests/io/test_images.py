@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from sononerve.errors import InputError
-from sononerve.io.images import image_size, read_colour, read_frame, read_labels, write_png
+from sononerve.io.images import image_size, read_colour, read_frame, read_labels, write_png, write_tiff
 
 READERS = pytest.mark.parametrize("read", [read_frame, read_colour, read_labels, image_size])
 RAMP = np.arange(0, 240, 2, dtype=np.uint8).reshape(10, 12)
@@ -399,3 +399,11 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path_factory, healthy
         except InputError as error:
             assert str(error).startswith(str(file))
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 500)])
+def test_a_tiff_is_packed_without_loss(tmp_path, size):
+    pixels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    write_tiff(tmp_path / "a" / "b.tif", pixels)
+    assert np.array_equal(read_frame(tmp_path / "a" / "b.tif").pixels, pixels)
+    assert np.array_equal(tifffile.imread(tmp_path / "a" / "b.tif"), pixels)

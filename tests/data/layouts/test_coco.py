@@ -20,8 +20,7 @@ OTHER = [22, 2, 30, 2, 30, 9]
 
 
 def coco(data, annotations, images=(IMAGE,), categories=CATEGORIES, file="annotations/instances.json"):
-    for image in images:
-        data.image("images/a.png")
+    data.image("images/a.png")
     content = {"info": {}, "licenses": [], "images": list(images), "annotations": annotations, "categories": categories}
     return data.text(file, json.dumps(content))
 

@@ -17,7 +17,7 @@ META = (
     "<label><name>nerve</name><color>#fff</color><attributes></attributes></label><label><name>vessel</name></label>"
     "</labels><owner><username>x</username></owner></task></meta>"
 )
-POLYGON = '<polygon label="nerve" source="manual" occluded="0" points="4.00,3.00;20.50,5.00;17.00,19.25;6.00,12.00" z_order="0"/>'
+POLYGON = '<polygon label="nerve" occluded="0" points="4.00,3.00;20.50,5.00;17.00,19.25;6.00,12.00" z_order="0"/>'
 BOX = '<box label="{}" occluded="0" xtl="4.00" ytl="2.00" xbr="14.00" ybr="7.00" z_order="{}"/>'
 MASK = '<mask label="nerve" occluded="0" rle="1, 2, 3" left="{}" top="5" width="3" height="2" z_order="0"/>'
 
@@ -45,7 +45,7 @@ def test_a_mask_counts_along_the_rows_of_its_box_background_first(data_folder):
 
 
 def test_boxes_are_filled_and_those_of_the_nerve_kept(data_folder):
-    cvat(data_folder, BOX.format("nerve", 0))
+    cvat(data_folder, BOX.format("vessel", 0) + BOX.format("nerve", 0))
     dataset = load_dataset(data_folder.path)
     assert dataset.records[0].boxes == ((4, 2, 10, 5),)
     assert dataset[0].labels.sum() == dataset[0].labels[2:7, 4:14].sum() == 50

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sononerve.data.dataset import load_dataset
+from sononerve.data.layouts import LAYOUTS
 from sononerve.data.layouts.kaggle import matches, read
 from sononerve.errors import InputError
+from sononerve.frame import Frame, Sample
 
 HEADER = "subject,img,pixels\n"
 
@@ -113,3 +116,73 @@ def test_runs_of_another_size_name_table_and_frame(data_folder):
     data_folder.text("train_masks.csv", HEADER + "1,1,700 100\n")
     with pytest.raises(InputError, match=r"train_masks.csv, 1_1.tif: .*runs leave the frame of 768 pixels"):
         load_dataset(data_folder.path)
+
+
+def named(*entries):
+    """Samples of (name, subject, index), each with another block of labels 1 and a pixel of 2."""
+    for place, (name, subject, index) in enumerate(entries):
+        labels = np.zeros((8, 9), np.uint8)
+        labels[1 : 3 + place % 4, 2:5], labels[7, 8] = 1, 2
+        pixels = np.full((8, 9), place, np.uint8)
+        yield name, Sample(Frame(pixels), labels, subject, index=index)
+
+
+def written(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_frames_are_written_under_kaggles_names(tmp_path):
+    entries = [("a.png", "7", 12), ("b.png", "7", 2), ("c.png", "12", 2)]
+    LAYOUTS["kaggle"].write(named(*entries), ("nerve", "vessel"), tmp_path / "out")
+    frames = {"train/7_12", "train/7_2", "train/12_2"}
+    files = {f"{f}.tif" for f in frames} | {f"{f}_mask.tif" for f in frames}
+    assert written(tmp_path / "out") == files | {"train_masks.csv", "names.csv", "classes.txt"}
+    with Image.open(tmp_path / "out/train/7_2_mask.tif") as mask:
+        assert mask.mode == "L"
+        assert set(np.unique(np.asarray(mask))) == {0, 255}
+    records = load_dataset(tmp_path / "out").records
+    assert {(r.subject, r.index) for r in records} == {("7", 12), ("7", 2), ("12", 2)}
+
+
+def test_the_table_says_the_same_as_the_masks(tmp_path):
+    LAYOUTS["kaggle"].write(named(("a.png", "7", 1), ("b.png", "8", 1)), ("nerve",), tmp_path / "out")
+    by_files = load_dataset(tmp_path / "out")
+    masks = [by_files[i].labels for i in range(2)]
+    for mask in (tmp_path / "out/train").glob("*_mask.tif"):
+        mask.unlink()
+    by_table = load_dataset(tmp_path / "out")
+    assert all(np.array_equal(by_table[i].labels, masks[i]) for i in range(2))
+    assert (tmp_path / "out/train_masks.csv").read_text().startswith("subject,img,pixels\n7,1,18 2 26 2 34 2\n")
+
+
+def test_subjects_with_names_and_numbers_that_are_taken_get_new_ones(tmp_path):
+    entries = [("a", "Ann", 1), ("b", "Bob", 1), ("c", "2", 1), ("d", "Ann", 1), ("e", "Ann", None), ("f", "007", 0)]
+    names = LAYOUTS["kaggle"].write(named(*entries), ("nerve",), tmp_path / "out")
+    new = {old: path for path, old, _ in names.given}
+    assert new == {
+        "a": "train/1_1.tif",
+        "b": "train/2_1.tif",
+        "c": "train/3_1.tif",
+        "d": "train/1_2.tif",
+        "e": "train/1_3.tif",
+        "f": "train/4_0.tif",
+    }
+    assert "train/3_1.tif,c,2\n" in (tmp_path / "out/names.csv").read_text()
+
+
+def test_a_hold_out_goes_to_test_without_masks_and_names(tmp_path):
+    entries = [("a", "7", 1), ("b", "8", 1), ("c", "9", 1)]
+    folds = [{"fit": ("a",), "tune": ("b",), "test": ("c",)}]
+    LAYOUTS["kaggle"].write(named(*entries), ("nerve",), tmp_path / "out", folds)
+    assert {f for f in written(tmp_path / "out") if f.startswith("test")} == {"test/1.tif"}
+    assert load_dataset(tmp_path / "out").names == ["train/7_1.tif", "train/8_1.tif"]
+    assert (tmp_path / "out/solution.csv").read_text() == "img,pixels\n1,18 4 26 4 34 4\n"
+
+
+def test_a_frame_without_subject_and_several_folds_are_refused(tmp_path):
+    with pytest.raises(InputError, match="b: has no subject, and Kaggle's names need one"):
+        LAYOUTS["kaggle"].write(named(("a", "7", 1), ("b", None, 1)), ("nerve",), tmp_path / "out")
+    fold = {"fit": ("a",), "tune": (), "test": ()}
+    with pytest.raises(InputError, match="the split has 2 folds; expected one hold-out"):
+        LAYOUTS["kaggle"].write(named(("a", "7", 1)), ("nerve",), tmp_path / "out", [fold, fold])
+    assert not (tmp_path / "out").exists()
