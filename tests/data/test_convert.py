@@ -50,6 +50,18 @@ def test_subjects_that_kaggle_numbers_anew_are_counted(data_folder):
     assert losses(dataset, LAYOUTS["folders"]) == {"subject": 1}
 
 
+def test_frame_numbers_that_need_the_video_are_counted_where_it_is_lost(data_folder):
+    data_folder.image("a.png")
+    data_folder.mask("m.png")
+    rows = [
+        f"{name}.png,m.png,7,{video},{number}" for name, video, number in (("a", "x", 1), ("b", "y", 1), ("c", "x", 2))
+    ]
+    for name in "bc":
+        data_folder.image(f"{name}.png")
+    data_folder.manifest(*rows, header="image,mask,subject,video,frame")
+    assert losses(load_dataset(data_folder.path), LAYOUTS["kaggle"]) == {"video": 3, "frame number": 1}
+
+
 def test_shapes_of_two_classes_that_overlap_are_told(data_folder):
     data_folder.image("a.png")
     shapes = [[[2, 2], [9, 9]], [[8, 8], [12, 12]], [[15, 15], [20, 20]]]

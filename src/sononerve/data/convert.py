@@ -37,14 +37,19 @@ def losses(dataset: Dataset, layout: Layout, progress: Progress | None = None) -
     Raises `InputError` naming a file that cannot be read.
     """
     lost: Counter[str] = Counter()
+    taken: set[tuple[str | None, int]] = set()
     for i, record in enumerate(dataset.records):
         sample = dataset[i]
         lost.update(fact for fact in facts(sample) if fact not in layout.holds and _is_new(fact, layout))
+        if sample.index is not None and "frame number" in layout.holds and "video" not in layout.holds:
+            place = sample.subject, sample.index  # without videos a number stands once for each subject
+            lost["frame number"] += place in taken
+            taken.add(place)
         if isinstance(record.mask, Drawn) and record.mask.overlap(sample.frame.shape):
             lost[OVERLAP] += 1
         if progress is not None:
             progress(i + 1, len(dataset))
-    return dict(lost)
+    return {what: count for what, count in lost.items() if count}
 
 
 def _is_new(fact: str, layout: Layout) -> bool:

@@ -105,7 +105,7 @@ def _gray_of_colour(image: Image.Image, path: Path) -> ByteArray | WordArray:
 def write_png(path: Path, pixels: ByteArray | NDArray[np.uint16]) -> None:
     """Write gray ``(H, W)`` of 8 or 16 bit, or RGB ``(H, W, 3)``, as PNG, whole or not at all."""
     buffer = streams.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)  # speckle hardly shrinks, and 6 takes longer
     write_bytes(path, buffer.getvalue())
 
 
