@@ -30,7 +30,8 @@ app = typer.Typer(
 
       sononerve predict NEW/*.png --model run --out masks
 
-    FRAMES is a folder: Kaggle's SUBJECT_N.tif pairs, images/ beside masks/, or a manifest.csv.
+    FRAMES is a folder: images/ beside masks/, a manifest.csv, Kaggle's SUBJECT_N.tif pairs, or what COCO, CVAT,
+    Label Studio, LabelMe and nnU-Net use. 'sononerve convert' turns one into another.
 
     Research only: not a medical device.""",
 )

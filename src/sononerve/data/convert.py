@@ -58,7 +58,7 @@ def _is_new(fact: str, layout: Layout) -> bool:
 
 
 def convert(
-    dataset: Dataset, layout: Layout, out: Path, split: Split | None = None, progress: Progress | None = None
+    dataset: Dataset, layout: Layout, out: Path | str, split: Split | None = None, progress: Progress | None = None
 ) -> Names:
     """Write a data set to the new folder ``out``, frame by frame, all or nothing; masks and pixels are kept exactly.
 
@@ -71,7 +71,7 @@ def convert(
             for part in PARTS:
                 split.indices(dataset, number, part)
         folds = [{part: fold.part(part) for part in PARTS} for fold in split.folds]
-    return layout.write(_named(dataset, progress), dataset.classes, out, folds)
+    return layout.write(_named(dataset, progress), dataset.classes, Path(out), folds)
 
 
 def _named(dataset: Dataset, progress: Progress | None) -> Iterator[tuple[str, Sample]]:
