@@ -128,7 +128,8 @@ def test_no_file_name_leads_out(data_folder, name):
         ([annotation([POLYGON], category=9)], "annotations.0 is of an category that is not listed"),
         ([annotation([POLYGON], image_id=9)], "annotations.0 is of an image that is not listed"),
         ([annotation([[1, 2, "x", 4, 5, 6]])], "not COCO's JSON"),
-        ([annotation([POLYGON])] * 10_001, "10001 shapes on one frame"),
+        ([annotation([POLYGON])] * 2_001, "2001 shapes on one frame"),
+        ([annotation([POLYGON] * 2_001)], "a polygon of 2001 parts"),
     ],
 )
 def test_an_annotation_that_cannot_be_is_named(data_folder, annotations, fault):

@@ -16,7 +16,7 @@ from ...io.polygon import fill
 from ..labels import ASSUMED_NAMES
 from .record import Box, Record
 
-MOST_SHAPES = 10_000
+MOST_SHAPES = 2_000  # of a frame, and outlines of a shape: each costs a look at every pixel
 MOST_CLASSES = 254  # 255 means yes
 
 Mask = NDArray[np.bool_]
@@ -37,6 +37,8 @@ class Polygons:
 
     def mask(self, size: tuple[int, int]) -> Mask:
         """Filled as pycocotools does."""
+        if len(self.outlines) > MOST_SHAPES:
+            raise InputError(f"a polygon of {len(self.outlines)} parts; expected at most {MOST_SHAPES}")
         covered = np.zeros(size, np.bool_)
         for outline in self.outlines:
             if len(outline) % 2:

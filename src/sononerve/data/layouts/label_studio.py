@@ -37,10 +37,12 @@ Percent = Annotated[float, Field(ge=-1000, le=1000)]
 
 
 class _Read(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class _Value(_Read):
+    model_config = ConfigDict(extra="allow")  # the labels stand under the name of the result's type
+
     rle: tuple[Annotated[int, Field(ge=0, le=255)], ...] | None = None
     points: tuple[tuple[Percent, Percent], ...] | None = None
     x: Percent | None = None
@@ -182,7 +184,7 @@ def _find(folder: Path, where: str, data: dict[str, object], images: dict[str, l
     if len(found) != 1:
         amount = "no file" if not found else f"{len(found)} files"
         raise InputError(f"{where}: {amount} called {name[:200]!r} below {folder}; expected one: put the image there")
-    return found[0]
+    return path_inside(folder, found[0].relative_to(folder).as_posix(), where)  # it may be a link
 
 
 def _path_of(address: str) -> str:

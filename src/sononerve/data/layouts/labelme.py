@@ -10,6 +10,7 @@ import base64
 import binascii
 import io as streams
 import json
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,13 @@ from ...io.images import SUFFIXES, is_image, write_png
 from ...io.inside import path_inside
 from .drawn import Drawn, Mask, masks_of
 from .facts import Coordinate, Facts
-from .names import Names
+from .names import Names, first_file
 from .record import Box, Record
 
 HEAD = r'\A\s*\{.*"shapes"\s*:\s*\['
 VERSION = "5.5.0"  # the mask shapes are those of LabelMe 5.2 and later
+
+PNG_SIZE_AT = 16  # the bytes of PNG's header that tell width and height
 
 Kind = Literal["polygon", "rectangle", "circle", "mask"]
 Point = tuple[Coordinate, Coordinate]
@@ -105,15 +108,16 @@ class Inset:
 
     def _decoded(self, shape: tuple[int, int], size: tuple[int, int]) -> Mask:
         try:
-            with Image.open(streams.BytesIO(base64.b64decode(self.png, validate=True)), formats=["PNG"]) as image:
-                if (image.height, image.width) != shape or shape[0] > 2 * size[0] or shape[1] > 2 * size[1]:
-                    raise InputError(
-                        f"a mask of {image.width} x {image.height} pixels between corners {shape[1]} x {shape[0]} apart"
-                    )
-                return np.asarray(image.convert("L") if image.mode not in ("1", "L", "P", "I") else image) > 0
-        except InputError:
-            raise
-        except (binascii.Error, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            data = base64.b64decode(self.png, validate=True)
+            width, height = struct.unpack(">II", data[PNG_SIZE_AT : PNG_SIZE_AT + 8])
+        except (binascii.Error, struct.error, ValueError) as error:
+            raise InputError("a mask that is no PNG in base64; draw it again") from error
+        if (height, width) != shape or height > 2 * size[0] or width > 2 * size[1]:  # before anything is unpacked
+            raise InputError(f"a mask of {width} x {height} pixels between corners {shape[1]} x {shape[0]} apart")
+        try:
+            with Image.open(streams.BytesIO(data), formats=["PNG"]) as image:
+                return np.asarray(image if image.mode in ("1", "L", "P", "I") else image.convert("L")) > 0
+        except (OSError, SyntaxError, ValueError) as error:
             raise InputError("a mask that is no PNG in base64; draw it again") from error
 
 
@@ -153,8 +157,9 @@ def read(folder: Path) -> list[Record]:
 def _record(folder: Path, file: Path, content: _File, boxed: bool) -> Record:
     path_inside(folder, content.image_path, str(file))  # as it stands: a drive is none behind a folder
     inside = path_inside(folder, (file.parent.relative_to(folder) / content.image_path).as_posix(), str(file))
-    beside = [file.with_suffix(suffix) for suffix in SUFFIXES]
-    image = next((path for path in (inside, *beside) if path.is_file()), inside)
+    stem = file.relative_to(folder).with_suffix("")
+    beside = [path_inside(folder, f"{stem}{suffix}", str(file)) for suffix in SUFFIXES]
+    image = first_file([inside, *beside])
     known = (content.sononerve or Facts()).known()
     if content.sononerve is None and boxed:
         known["boxes"] = tuple(_box(shape) for shape in content.shapes if shape.shape_type == "rectangle")
