@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
+from ..data.layouts.drawn import box_mask
 from ..frame import Sample
 
 LOOKED_AT = 50  # frames; boxes show themselves in the first few
@@ -47,11 +48,3 @@ def _is_union(sample: Sample) -> bool:
         return False
     union = np.logical_or.reduce([box_mask(box, sample.frame.shape) for box in sample.boxes])
     return bool(((sample.labels == 1) == union).mean() > 0.999)
-
-
-def box_mask(box: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The pixels of a box x, y, width, height on a frame of ``shape``, cut at its borders."""
-    x, y, width, height = (round(float(v)) for v in box)
-    mask = np.zeros(shape, bool)
-    mask[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)] = True
-    return mask

@@ -26,6 +26,8 @@ def check_size(path: Path, expected: str) -> None:
 
 def begins_like(path: Path, pattern: str) -> bool:
     """Whether ``pattern`` is found in the first 64 kB of a file, which may be none."""
+    if not path.is_file():  # a pipe would be waited for
+        return False
     try:
         with path.open("rb") as file:
             start = file.read(HEAD)

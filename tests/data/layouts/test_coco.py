@@ -10,6 +10,7 @@ from pycocotools.coco import COCO
 
 from sononerve.data.dataset import load_dataset
 from sononerve.data.layouts import LAYOUTS
+from sononerve.evaluate.boxes import truth_is_boxes
 from sononerve.frame import Frame, Sample
 
 SIZE = (24, 32)
@@ -91,6 +92,14 @@ def test_a_box_alone_is_filled_and_kept(data_folder):
     assert dataset.records[0].boxes == ((4, 2, 10, 5),)
 
 
+@pytest.mark.parametrize("box", [[4.3, 2.6, 10.3, 5.3], [4.5, 2.5, 9.5, 4.5], [-3.2, -1, 8, 9.4], [28, 20, 9, 9]])
+def test_boxes_between_pixels_are_filled_so_that_evaluate_knows_the_masks_for_boxes(data_folder, box):
+    coco(data_folder, [annotation([], bbox=box)])
+    dataset = load_dataset(data_folder.path)
+    assert dataset.present.all()
+    assert truth_is_boxes(dataset)
+
+
 def test_boxes_beside_shapes_are_kept(data_folder):
     coco(data_folder, [annotation([POLYGON], bbox=[3, 2, 19, 18])])
     dataset = load_dataset(data_folder.path)
@@ -125,7 +134,7 @@ def test_no_file_name_leads_out(data_folder, name):
         ([annotation({"size": [24, 32], "counts": "~~"})], "not what COCO packs"),
         ([annotation({"size": [100_000, 100_000], "counts": [10**10]})], "100000 x 100000 pixels on a frame of 32"),
         ([annotation({"size": [10**9, 10**9], "counts": ""})], "not COCO's JSON"),
-        ([annotation([POLYGON], category=9)], "annotations.0 is of an category that is not listed"),
+        ([annotation([POLYGON], category=9)], "annotations.0 is of a category that is not listed"),
         ([annotation([POLYGON], image_id=9)], "annotations.0 is of an image that is not listed"),
         ([annotation([[1, 2, "x", 4, 5, 6]])], "not COCO's JSON"),
         ([annotation([POLYGON])] * 2_001, "2001 shapes on one frame"),

@@ -10,6 +10,7 @@ from pycocotools import mask as oracle
 
 from sononerve.data.dataset import load_dataset
 from sononerve.data.layouts import LAYOUTS
+from sononerve.evaluate.boxes import truth_is_boxes
 from sononerve.frame import Frame, Sample
 
 META = (
@@ -49,6 +50,7 @@ def test_boxes_are_filled_and_those_of_the_nerve_kept(data_folder):
     dataset = load_dataset(data_folder.path)
     assert dataset.records[0].boxes == ((4, 2, 10, 5),)
     assert dataset[0].labels.sum() == dataset[0].labels[2:7, 4:14].sum() == 50
+    assert truth_is_boxes(dataset)
 
 
 def test_labels_are_in_the_order_of_the_file_and_the_upper_shape_counts(data_folder):

@@ -1,6 +1,7 @@
 """A layout is found by itself, or named; two at once, none, and unknown names get one sentence."""
 
 import json
+import os
 
 import pytest
 
@@ -105,6 +106,7 @@ def test_files_of_other_programs_are_not_taken_for_a_data_set(data_folder, name)
     }.items():
         data_folder.text(file, json.dumps(content))
     data_folder.text("page.xml", "<html/>")
+    os.mkfifo(data_folder.path / "pipe.json")
     data_folder.text("damaged.json", b"\xff\xfe{")
     assert not LAYOUTS[name].matches(data_folder.path)
     WRITERS[name](data_folder)

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from sononerve.data.dataset import load_dataset
 from sononerve.data.layouts import LAYOUTS
+from sononerve.evaluate.boxes import truth_is_boxes
 from sononerve.frame import Frame, Sample
 
 POLYGON = [[4, 3], [20.5, 5], [17, 19.25], [6, 12]]
@@ -49,7 +50,8 @@ def test_polygons_rectangles_and_circles_are_drawn_with_their_outline(data_folde
     assert np.array_equal(labels(data_folder) == 1, drawn(lambda d: d.polygon(points, fill=1, outline=1)))
     labelme(data_folder, [shape([[10, 9], [3, 2]], "rectangle")])
     assert np.array_equal(labels(data_folder) == 1, drawn(lambda d: d.rectangle((3, 2, 10, 9), fill=1)))
-    assert load_dataset(data_folder.path).records[0].boxes == ((3, 2, 7, 7),)
+    assert load_dataset(data_folder.path).records[0].boxes == ((3, 2, 8, 8),)
+    assert truth_is_boxes(load_dataset(data_folder.path))
     labelme(data_folder, [shape([[15, 12], [15, 16]], "circle")])
     assert np.array_equal(labels(data_folder) == 1, drawn(lambda d: d.ellipse((11, 8, 19, 16), fill=1)))
 
@@ -130,6 +132,7 @@ def test_no_image_path_leads_out(data_folder, name):
     [
         (shape(POLYGON[:2]), "a polygon of 2 points; expected 3 or more"),
         (shape([]), "a polygon of 0 points"),
+        (shape([], "rectangle"), "a rectangle of 0 points; expected 2"),
         (shape(POLYGON, "rectangle"), "a rectangle of 4 points; expected 2"),
         (shape(POLYGON[:1], "circle"), "a circle of 1 points; expected 2"),
         (shape([[0, 0], [9e5, 9e5]], "circle"), "far behind"),

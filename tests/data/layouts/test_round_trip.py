@@ -1,6 +1,7 @@
 """What a layout can hold comes back exactly; what it cannot hold is named by `facts`, and is unknown afterwards."""
 
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,21 @@ def test_a_frame_nobody_drew_on_is_not_made_an_empty_one(layout, tmp_path):
     with pytest.raises(InputError, match=r"a\.png: has no mask, and this layout cannot tell"):
         LAYOUTS[layout].write(one, ("nerve",), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_frames_pass_through_one_after_another(layout, tmp_path):
+    """So that a data set larger than the memory, or a generator, can be written."""
+    seen = []
+
+    def stream():
+        for i in range(12):
+            sample = Sample(Frame(np.full((5, 6), i, np.uint8)), np.eye(5, 6, dtype=np.uint8), "1", index=i)
+            seen.append(weakref.ref(sample.frame))
+            assert sum(frame() is not None for frame in seen) <= 3
+            yield f"{i}.png", sample
+
+    LAYOUTS[layout].write(stream(), ("nerve",), tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["", " a", "a\nb", "\0"])

@@ -113,8 +113,8 @@ def read(folder: Path) -> list[Record]:
         raise InputError(f"{file}: two images have one id; give each its own")
     for number, annotation in enumerate(content.annotations):
         if annotation.image_id not in drawn or annotation.category_id not in categories:
-            what = "image" if annotation.image_id not in drawn else "category"
-            raise InputError(f"{file}: annotations.{number} is of an {what} that is not listed; export it again")
+            what = "an image" if annotation.image_id not in drawn else "a category"
+            raise InputError(f"{file}: annotations.{number} is of {what} that is not listed; export it again")
         drawn[annotation.image_id].append(annotation)
     boxed = any(annotation.bbox for annotation in content.annotations)
     records = [_record(folder, file, image, drawn[image.id], categories, boxed) for image in content.images]

@@ -54,10 +54,16 @@ class Rectangle:
     box: Box
 
     def mask(self, size: tuple[int, int]) -> Mask:
-        """Filled as pycocotools fills boxes."""
-        x, y, width, height = self.box
-        right, bottom = x + width, y + height
-        return Polygons(((x, y, x, bottom, right, bottom, right, y),)).mask(size)
+        """Filled by the rule by which masks are known to be nothing but boxes."""
+        return box_mask(self.box, size)
+
+
+def box_mask(box: Sequence[float] | NDArray[np.float32], shape: tuple[int, int]) -> Mask:
+    """The pixels of a box x, y, width, height, rounded, on a frame of ``shape`` (H, W), cut at its borders."""
+    x, y, width, height = (round(float(v)) for v in box)
+    mask = np.zeros(shape, np.bool_)
+    mask[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)] = True
+    return mask
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ def class_names(records: Sequence[Record], assumed: tuple[str, ...] | None) -> t
     Names that are only met on shapes are those ``assumed`` where these hold all of them; otherwise "nerve" and "vessel"
     come first, the others by the alphabet.
     """
-    declared = records[0].classes
+    declared = records[0].classes if records else None
     if declared is not None:
         return declared
     met = {name for record in records if isinstance(record.mask, Drawn) for name, _ in record.mask.shapes}

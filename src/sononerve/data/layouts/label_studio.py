@@ -122,7 +122,7 @@ def _record(folder: Path, where: str, file: Path, task: _Task, images: dict[str,
         return Record(name, image, None, **known)
     if known["annotator"] is None:
         known["annotator"] = _annotator(annotation)
-    named = {result.id for result in annotation.result if result.type not in UNNAMED}
+    named = {result.id for result in annotation.result if result.type not in UNNAMED} - {None}
     regions = [r for r in annotation.result if _has_region(r) and not (r.type in UNNAMED and r.id in named)]
     sizes = {(r.original_height, r.original_width) for r in regions}
     height, width = sizes.pop() if len(sizes) == 1 else (None, None)

@@ -162,7 +162,8 @@ def _record(folder: Path, file: Path, content: _File, boxed: bool) -> Record:
     image = first_file([inside, *beside])
     known = (content.sononerve or Facts()).known()
     if content.sononerve is None and boxed:
-        known["boxes"] = tuple(_box(shape) for shape in content.shapes if shape.shape_type == "rectangle")
+        corners = [s.points for s in content.shapes if s.shape_type == "rectangle" and len(s.points) == 2]
+        known["boxes"] = tuple(_box(*points) for points in corners)
     size = None if content.height is None or content.width is None else (content.height, content.width)
     shapes = tuple((shape.label, _shape(shape, file)) for shape in content.shapes)
     return Record(image.relative_to(folder).as_posix(), image, Drawn(file, shapes, size), **known)
@@ -176,9 +177,10 @@ def _shape(shape: _Shape, file: Path) -> Outline | Inset:
     return Inset(shape.points, shape.mask)
 
 
-def _box(shape: _Shape) -> Box:
-    (x, y), (u, v) = shape.points[0], shape.points[-1]
-    return min(x, u), min(y, v), max(abs(u - x), 1.0), max(abs(v - y), 1.0)
+def _box(one: Point, other: Point) -> Box:
+    """The box of a rectangle whose corners are both within it, as it is drawn."""
+    (x, y), (u, v) = one, other
+    return min(x, u), min(y, v), abs(u - x) + 1, abs(v - y) + 1
 
 
 def write(samples: Iterable[tuple[str, Sample]], classes: tuple[str, ...], folder: Path) -> Names:
