@@ -11,6 +11,7 @@ from sononerve.data import phantom
 from sononerve.data.convert import convert, losses, target
 from sononerve.data.dataset import load_dataset
 from sononerve.data.layouts import LAYOUTS
+from sononerve.data.split import split
 from sononerve.errors import InputError
 
 
@@ -41,6 +42,15 @@ def test_what_a_layout_has_no_place_for_is_counted_by_frames(drawn):
     assert losses(dataset, LAYOUTS["cvat"]) == known
     lost = known | {"further classes": vessels}
     assert losses(dataset, LAYOUTS["kaggle"]) == {k: n for k, n in lost.items() if k not in ("subject", "frame number")}
+
+
+def test_a_test_part_that_is_written_without_masks_is_counted(drawn):
+    dataset = load_dataset(drawn)
+    division = split(dataset)
+    assert losses(dataset, LAYOUTS["kaggle"], division)["mask and subject in the test part"] == len(
+        division.fold(0).test
+    )
+    assert losses(dataset, LAYOUTS["nnunet"], division) == losses(dataset, LAYOUTS["nnunet"])
 
 
 def test_subjects_that_kaggle_numbers_anew_are_counted(data_folder):
@@ -141,6 +151,13 @@ def test_what_is_there_is_not_touched(monkeypatch, capsys, drawn, tmp_path):
     status, _, error = run(monkeypatch, capsys, "convert", drawn, "--to", "coco", "--out", tmp_path)
     assert (status, list(tmp_path.iterdir())) == (2, [tmp_path / "mine.txt"])
     assert "is there already and not an empty folder" in error
+
+
+def test_a_place_below_a_file_is_refused(monkeypatch, capsys, drawn, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    status, _, error = run(monkeypatch, capsys, "convert", drawn, "--to", "coco", "--out", tmp_path / "file" / "out")
+    assert status == 2
+    assert f"{tmp_path / 'file'} is a file, not a folder" in error
 
 
 def test_a_layout_that_is_only_read_is_no_target(monkeypatch, tmp_path):

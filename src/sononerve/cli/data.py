@@ -182,7 +182,7 @@ def convert_(
     chosen = target(to, out, division)
     dataset = open_data(data, layout, classes, subject_pattern)
     with counted("look at frames") as progress:
-        lost = losses(dataset, chosen, progress)
+        lost = losses(dataset, chosen, division, progress)
     if lost:
         told = "; ".join(f"{what} of {count} frame(s)" for what, count in lost.items())
         typer.echo(f"{to} cannot hold: {told}", err=as_json)

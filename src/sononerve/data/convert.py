@@ -16,7 +16,7 @@ from .layouts.facts import facts
 from .layouts.names import Folds, Names
 from .split import PARTS, Split
 
-OVERLAP = "overlap of shapes (the later counts)"
+OVERLAP, HIDDEN = "overlap of shapes (the later counts)", "mask and subject in the test part"
 
 
 def target(name: str, out: Path, split: Split | None = None) -> Layout:
@@ -31,8 +31,10 @@ def target(name: str, out: Path, split: Split | None = None) -> Layout:
     return LAYOUTS[name]
 
 
-def losses(dataset: Dataset, layout: Layout, progress: Progress | None = None) -> dict[str, int]:
-    """What ``layout`` cannot hold of a data set, and of how many frames; decodes each frame once.
+def losses(
+    dataset: Dataset, layout: Layout, split: Split | None = None, progress: Progress | None = None
+) -> dict[str, int]:
+    """What ``layout`` cannot hold of a data set with its ``split``, and of how many frames; decodes each frame once.
 
     Raises `InputError` naming a file that cannot be read.
     """
@@ -49,6 +51,8 @@ def losses(dataset: Dataset, layout: Layout, progress: Progress | None = None) -
             lost[OVERLAP] += 1
         if progress is not None:
             progress(i + 1, len(dataset))
+    if split is not None and layout.hides_test:
+        lost[HIDDEN] = len(split.fold(0).test)
     return {what: count for what, count in lost.items() if count}
 
 

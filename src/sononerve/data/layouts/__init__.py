@@ -24,7 +24,8 @@ class Layout:
 
     ``matches(folder)``: does it look like this? ``read(folder)``: its frames, or `InputError`. ``looks_like`` completes
     the sentence that a user reads where no layout fits. ``writer(samples, classes, folder)`` writes into an empty
-    folder, and takes ``folds`` too where ``holds_split``. ``holds``: what it can tell of a frame beside the mask.
+    folder, and takes ``folds`` too where ``holds_split``; with ``hides_test`` the test part is then written without
+    masks. ``holds``: what it can tell of a frame beside the mask.
     ``lists``: a file lists the frames, so it is believed before the folders. ``unlabelled``: it can tell a frame
     without a mask from one with an empty mask.
     """
@@ -35,6 +36,7 @@ class Layout:
     writer: Callable[..., Names] | None = None
     holds: frozenset[Fact] = frozenset()
     holds_split: bool = False
+    hides_test: bool = False
     lists: bool = False
     unlabelled: bool = False
 
@@ -89,6 +91,7 @@ LAYOUTS = {
         kaggle.write,
         frozenset({"subject", "frame number"}),
         holds_split=True,
+        hides_test=True,
     ),
     "folders": Layout(
         folders.matches,
