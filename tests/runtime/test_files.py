@@ -14,7 +14,7 @@ from sononerve.errors import InputError
 from sononerve.io.images import write_png
 from sononerve.io.overlay import colour
 from sononerve.runtime.bundle import CONFIG, write_bundle
-from sononerve.runtime.files import TABLE, Outcome, Wanted, list_images, predict_files
+from sononerve.runtime.files import TABLE, Outcome, Wanted, list_files, predict_files
 from sononerve.runtime.predictor import Predictor
 
 
@@ -60,6 +60,8 @@ def test_the_table_is_as_measured_by_hand(both: Predictor, frames: list[Path], t
     first, second, *_, last = table(tmp_path / "out")
     assert first == {
         "file": str(frames[0]),
+        "frame": "",
+        "time_s": "",
         "class": "nerve",
         "presence": "0.9000",
         "area_px": "40",
@@ -219,11 +221,11 @@ def test_only_bad_files_leave_nothing_behind(nerve: Predictor, frames: list[Path
 
 def test_hidden_files_beside_the_images_are_left_alone(frames: list[Path]) -> None:
     (frames[0].parent / "._a.png").write_bytes(b"what macOS leaves")
-    assert "._a.png" not in [file.name for file in list_images([frames[0].parent])]
+    assert "._a.png" not in [file.name for file in list_files([frames[0].parent])]
 
 
 def test_one_file_under_two_names_is_one(frames: list[Path]) -> None:
-    assert list_images([frames[0], frames[0].parent / ".." / frames[0].parent.name / frames[0].name]) == [frames[0]]
+    assert list_files([frames[0], frames[0].parent / ".." / frames[0].parent.name / frames[0].name]) == [frames[0]]
 
 
 def test_resuming_tries_a_bad_file_again(nerve: Predictor, frames: list[Path], tmp_path: Path) -> None:
@@ -265,14 +267,14 @@ def test_a_folder_gives_its_images_in_order_and_not_those_below(frames: list[Pat
     folder = frames[0].parent
     write_png(folder / "below" / "d.png", bright_frame())
     (folder / "notes.txt").write_text("not an image")
-    assert list_images([folder]) == frames
-    assert list_images([frames[2], folder]) == [frames[2], *frames[:2]]
+    assert list_files([folder]) == frames
+    assert list_files([frames[2], folder]) == [frames[2], *frames[:2]]
 
 
 def test_two_files_of_one_stem_are_refused(frames: list[Path], tmp_path: Path) -> None:
     write_png(tmp_path / "other" / "a.png", bright_frame())
     with pytest.raises(InputError, match="would have one output; predict them into two folders"):
-        list_images([*frames, tmp_path / "other" / "a.png"])
+        list_files([*frames, tmp_path / "other" / "a.png"])
 
 
 def test_outputs_that_would_be_one_file_are_refused(both: Predictor, tmp_path: Path) -> None:
@@ -288,4 +290,4 @@ def test_outputs_that_would_be_one_file_are_refused(both: Predictor, tmp_path: P
 
 def test_a_folder_without_images_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no image; expected PNG"):
-        list_images([tmp_path])
+        list_files([tmp_path])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
+from ..data.layouts.masks import FilledBoxes, pixels_of
 from ..frame import Sample
 
 LOOKED_AT = 50  # frames; boxes show themselves in the first few
@@ -39,7 +40,7 @@ def score_boxes(sample: Sample, predicted: NDArray[np.bool_]) -> BoxScores | Non
 def truth_is_boxes(dataset: Dataset) -> bool:
     """Whether the masks of the data set are nothing but its boxes filled, judged on the first frames that have some."""
     boxed = [i for i, record in enumerate(dataset.records) if record.boxes][:LOOKED_AT]
-    return bool(boxed) and all(_is_union(dataset[i]) for i in boxed)
+    return bool(boxed) and all(isinstance(dataset.records[i].mask, FilledBoxes) or _is_union(dataset[i]) for i in boxed)
 
 
 def _is_union(sample: Sample) -> bool:
@@ -51,7 +52,6 @@ def _is_union(sample: Sample) -> bool:
 
 def box_mask(box: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """The pixels of a box x, y, width, height on a frame of ``shape``, cut at its borders."""
-    x, y, width, height = (round(float(v)) for v in box)
     mask = np.zeros(shape, bool)
-    mask[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)] = True
+    mask[pixels_of((box[0], box[1], box[2], box[3]))] = True
     return mask

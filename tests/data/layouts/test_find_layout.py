@@ -21,7 +21,12 @@ def manifest(data):
     data.manifest("a.png,b.png")
 
 
-WRITERS = {"folders": folders, "kaggle": kaggle, "manifest": manifest}
+def videos(data):
+    data.image("videos/clip.tif")
+    data.mask("masks/clip/000000.png")
+
+
+WRITERS = {"folders": folders, "videos": videos, "kaggle": kaggle, "manifest": manifest}
 
 
 def test_every_layout_of_the_registry_is_tested_here():
@@ -45,8 +50,9 @@ def test_two_at_once_must_be_told_apart(data_folder, first, second):
     assert find_layout(data_folder.path, second) == second
 
 
-def test_a_manifest_is_believed_before_the_folders_it_lists(data_folder):
-    folders(data_folder)
+@pytest.mark.parametrize("listed", [folders, videos])
+def test_a_manifest_is_believed_before_the_folders_it_lists(data_folder, listed):
+    listed(data_folder)
     data_folder.manifest("images/1.png,masks/1.png")
     assert find_layout(data_folder.path) == "manifest"
 
@@ -69,7 +75,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 def test_an_unknown_name_lists_the_known_ones(data_folder):
     folders(data_folder)
-    with pytest.raises(InputError, match="--layout coco: unknown; expected one of manifest, kaggle, folders"):
+    with pytest.raises(InputError, match="--layout coco: unknown; expected one of manifest, videos, kaggle, folders"):
         find_layout(data_folder.path, "coco")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError
-from . import folders, kaggle, manifest
+from . import folders, kaggle, manifest, videos
 from .record import Box, Record, RunLengths, StoredMask
 
 __all__ = ["LAYOUTS", "Box", "Layout", "Record", "RunLengths", "StoredMask", "find_layout"]
@@ -24,6 +24,7 @@ class Layout:
 
 LAYOUTS = {
     "manifest": Layout(manifest.matches, manifest.read, "a manifest.csv with the columns image and mask"),
+    "videos": Layout(videos.matches, videos.read, "a folder videos/ beside video_boxes.csv or masks/"),
     "kaggle": Layout(kaggle.matches, kaggle.read, "SUBJECT_N.tif beside SUBJECT_N_mask.tif"),
     "folders": Layout(folders.matches, folders.read, "a folder images/ beside a folder masks/"),
 }
@@ -32,7 +33,7 @@ LAYOUTS = {
 def find_layout(folder: Path, name: str | None = None) -> str:
     """Name the layout of ``folder``, or check the ``name`` given; raise `InputError` where none or two fit.
 
-    A manifest is believed before the folders it lists.
+    A manifest is believed before the folders that it lists.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected a data set")
@@ -41,8 +42,8 @@ def find_layout(folder: Path, name: str | None = None) -> str:
             raise InputError(f"--layout {name}: unknown; expected one of {', '.join(LAYOUTS)}")
         return name
     fitting = [key for key, layout in LAYOUTS.items() if layout.matches(folder)]
-    if "manifest" in fitting and "folders" in fitting:
-        fitting.remove("folders")
+    if "manifest" in fitting:
+        fitting = [key for key in fitting if key not in ("folders", "videos")]
     if not fitting:
         known = "; ".join(f"{layout.looks_like} ({key})" for key, layout in LAYOUTS.items())
         kind = "is empty" if not any(folder.iterdir()) else "holds no data set that is known"

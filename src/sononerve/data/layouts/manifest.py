@@ -2,20 +2,23 @@
 
 Columns: ``image`` and ``mask`` (paths below the manifest's folder), and as far as known ``subject``, ``video``,
 ``frame`` (number in the video), ``boxes_xywh`` (JSON list of ``[x, y, width, height]`` in pixels), ``spacing`` (mm per
-pixel, ``row,col`` or one number), ``annotator``. Further columns are ignored.
+pixel, ``row,col`` or one number) or ``spacing_row_mm`` and ``spacing_col_mm``, ``annotator``. Further columns are
+ignored. An image or mask may be a file of many frames: ``frame`` says which. Where there is no mask but the column
+``boxes_xywh``, the mask is the boxes, filled.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ...errors import InputError
-from ...frame import Spacing
-from .record import Box, Record
+from ...io import frames
+from . import columns
+from .masks import FilledBoxes, MaskFrame
+from .record import Record, StoredMask
 
 TABLE = "manifest.csv"
+ALWAYS_ONE = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 def matches(folder: Path) -> bool:
@@ -28,20 +31,7 @@ def read(folder: Path) -> list[Record]:
     table = folder / TABLE
     if not table.is_file():
         raise InputError(f"{table}: no such file; expected a table with the columns image and mask")
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            missing = {"image", "mask"} - set(rows.fieldnames or ())
-            if missing:
-                raise InputError(
-                    f"{table}: no column {', '.join(sorted(missing))}; expected image, mask, subject, video, ..."
-                )
-            boxed = "boxes_xywh" in (rows.fieldnames or ())
-            records = [_record(folder, row, f"{table}, line {rows.line_num}", boxed) for row in rows]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table}: not a CSV file in UTF-8 ({error}); save it as one") from error
-    if not records:
-        raise InputError(f"{table}: no rows; expected one per frame")
+    records = [_record(folder, row, where) for where, row in columns.read_rows(table, ["image", "mask"], {"mask": "boxes_xywh"})]
     seen: set[str] = set()
     for record in records:
         if record.name in seen:
@@ -50,64 +40,57 @@ def read(folder: Path) -> list[Record]:
     return records
 
 
-def _record(folder: Path, row: dict[str, str | None], where: str, boxed: bool) -> Record:
-    values = {
-        key: (value or "").strip() for key, value in row.items() if key is not None and not isinstance(value, list)
-    }
-    if not values["image"]:
+def _record(folder: Path, row: columns.Row, where: str) -> Record:
+    if not row["image"]:
         raise InputError(f"{where}: no image; expected its path below the manifest's folder")
-    image = _inside(folder, values["image"], where)
-    if not values["mask"]:
-        raise InputError(
-            f"{where}: no mask for {values['image']}; expected a path (a mask of zeros where there is no nerve)"
-        )
-    frame = values.get("frame", "")
-    if frame and not frame.isdecimal():
-        raise InputError(f"{where}: frame is {frame!r}; expected its number in the video, as 17")
+    image = _inside(folder, row["image"], where)
+    number = columns.frame_number(row, where)
+    many = _holds_many(image, number, where)
+    name = PurePosixPath(row["image"].replace("\\", "/")).as_posix()
     return Record(
-        name=PurePosixPath(values["image"].replace("\\", "/")).as_posix(),
+        name=f"{name}#{number}" if many else name,
         image=image,
-        mask=_inside(folder, values["mask"], where),
-        subject=values.get("subject") or None,
-        video=values.get("video") or None,
-        index=int(frame) if frame else None,
-        boxes=_boxes(values.get("boxes_xywh", ""), where) if boxed else None,
-        spacing_mm=_spacing(values.get("spacing", ""), where),
-        annotator=values.get("annotator") or None,
+        mask=_mask(folder, row, number, where),
+        subject=row.get("subject") or None,
+        video=row.get("video") or (name if many else None),
+        index=number,
+        boxes=columns.boxes(row, where),
+        spacing_mm=columns.spacing(row, where),
+        annotator=row.get("annotator") or None,
+        place=number if many else None,
     )
 
 
+def _holds_many(file: Path, number: int | None, where: str) -> bool:
+    """Whether it is a file of many frames, of which ``number`` is meant."""
+    suffix = frames.suffix_of(file)
+    if suffix in ALWAYS_ONE:
+        return False
+    many = suffix in frames.VIDEO_SUFFIXES or (file.is_file() and frames.read_header(file).frames > 1)
+    if many and number is None:
+        raise InputError(f"{where}: {file.name} holds many frames; expected the number of one in the column frame")
+    return many
+
+
+def _mask(folder: Path, row: columns.Row, number: int | None, where: str) -> Path | StoredMask:
+    if row.get("mask"):
+        file = _inside(folder, row["mask"], where)
+        many = _holds_many(file, number, where)
+        return MaskFrame(file, number) if many and number is not None else file
+    boxes = columns.boxes(row, where)
+    if boxes is None:
+        raise InputError(
+            f"{where}: no mask for {row['image']}; expected a path (a mask of zeros where there is no nerve), or boxes "
+            "in a column boxes_xywh"
+        )
+    return FilledBoxes(boxes, folder / TABLE)
+
+
 def _inside(folder: Path, name: str, where: str) -> Path:
+    """The path ``name`` below ``folder``; raise `InputError` for one that leaves it."""
     below = PurePosixPath(name.replace("\\", "/"))
     path = folder / below
     outside = below.is_absolute() or PureWindowsPath(name).drive or ".." in below.parts or "\0" in name
     if outside or not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{where}: {name!r} leaves the manifest's folder; expected a path below it")
     return path
-
-
-def _boxes(text: str, where: str) -> tuple[Box, ...]:
-    if not text:
-        return ()
-    try:
-        boxes = [tuple(float(v) for v in box) for box in json.loads(text)]
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise InputError(
-            f"{where}: boxes_xywh is {text[:60]!r}; expected a JSON list such as [[37, 132, 75, 76]]"
-        ) from error
-    for box in boxes:
-        if len(box) != 4 or not all(abs(v) < 1e6 for v in box) or box[2] <= 0 or box[3] <= 0:
-            raise InputError(f"{where}: a box is {list(box)}; expected [x, y, width, height] in pixels")
-    return tuple((b[0], b[1], b[2], b[3]) for b in boxes)
-
-
-def _spacing(text: str, where: str) -> Spacing | None:
-    if not text:
-        return None
-    try:
-        numbers = [float(word) for word in text.replace(";", ",").split(",")]
-    except ValueError as error:
-        raise InputError(f"{where}: spacing is {text!r}; expected mm per pixel as row,col or one number") from error
-    if len(numbers) not in (1, 2) or not all(0 < v < 100 for v in numbers):
-        raise InputError(f"{where}: spacing is {text!r}; expected mm per pixel as row,col or one number")
-    return numbers[0], numbers[-1]
