@@ -281,9 +281,15 @@ def to_gray(pixels: ByteArray | WordArray, path: Path, top: int | None = None) -
         pixels = np.rint(pixels.clip(0, top) * (255.0 / top)).astype(np.uint8)
     if pixels.ndim == 3:
         same = (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all()
-        luma = pixels[..., 0] if same else (pixels @ np.array([299, 587, 114]) + 500) // 1000
-        pixels = luma.astype(np.uint8)
+        pixels = pixels[..., 0] if same else _luma(pixels)
     return np.ascontiguousarray(pixels, dtype=np.uint8)
+
+
+def _luma(pixels: ByteArray) -> ByteArray:
+    luma = np.full(pixels.shape[:2], 500, np.uint32)
+    for channel, weight in enumerate((299, 587, 114)):
+        luma += np.multiply(pixels[..., channel], weight, dtype=np.uint32)
+    return (luma // 1000).astype(np.uint8)
 
 
 def white_of(brightest: int) -> int:

@@ -30,8 +30,8 @@ from .images import to_gray
 
 MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 OPEN_READERS = 8
-KEPT_BYTES = 32_000_000  # of decoded frames per reader
-KEPT_FRAMES = 8  # so that threads that ask slightly out of order find them
+KEPT_BYTES = 16_000_000  # of decoded frames per reader, but always one
+KEPT_FRAMES = 16  # so that threads that ask slightly out of order find them
 WHITE = 128  # in a mask video: at and above it is yes
 
 ByteArray = NDArray[np.uint8]

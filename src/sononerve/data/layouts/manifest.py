@@ -31,7 +31,8 @@ def read(folder: Path) -> list[Record]:
     table = folder / TABLE
     if not table.is_file():
         raise InputError(f"{table}: no such file; expected a table with the columns image and mask")
-    records = [_record(folder, row, where) for where, row in columns.read_rows(table, ["image", "mask"], {"mask": "boxes_xywh"})]
+    rows = columns.read_rows(table, ["image", "mask"], {"mask": "boxes_xywh"})
+    records = [_record(folder, row, where) for where, row in rows]
     seen: set[str] = set()
     for record in records:
         if record.name in seen:
