@@ -26,6 +26,7 @@ DECODER_DEPENDENCIES = dict.fromkeys(COMPRESSED, ("numpy", "imagecodecs"))
 
 SIZE_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # JPEG's and JPEG-LS's markers that carry it
 J2K_START = b"\xff\x4f\xff\x51"  # JPEG 2000's codestream begins so, and its size follows
+END = b"\xff\xd9"  # of a JPEG
 ADOBE = b"\xff\xee\x00\x0eAdobe"  # the last of its 12 bytes says whether colours were turned to YCbCr
 
 
@@ -57,6 +58,8 @@ def decode_frame(coded: bytes, runner: DecodeRunner) -> bytes:
         out = np.empty(shape[:2] if shape[2] == 1 else shape, np.uint8 if _precision(coded, shape) <= 8 else np.uint16)
         samples = imagecodecs.jpegls_decode(coded, out=out) if runner.transfer_syntax in JPEG_LS else out
         if runner.transfer_syntax in JPEG:
+            if not coded.rstrip(b"\0").endswith(END):
+                raise ValueError("cut off")  # libjpeg would fill the rest with gray
             space = _colours(coded, runner)
             samples = imagecodecs.jpeg8_decode(coded, colorspace=space, outcolorspace=space, out=out)
     runner.set_option("planar_configuration", 0)
@@ -73,13 +76,14 @@ def _rle(coded: bytes, shape: tuple[int, int, int], depth: int) -> bytes:
 
 
 def _j2k(coded: bytes, shape: tuple[int, int, int]) -> NDArray[np.generic]:
-    """OpenJPEG unpacks before it looks at the size asked for, so every size that the bytes could mean is checked."""
+    """imagecodecs unpacks before it compares sizes, so it is done here; in a JP2, for every size that may count."""
     at = coded.find(J2K_START)
+    inside = at > 0
     while at >= 0:
         right, lower, left, upper = struct.unpack(">4I", coded[at + 8 : at + 24])
-        if (lower - upper, right - left) != shape[:2] and (at == 0 or coded[at - 4 : at] == b"jp2c"):
+        if (lower - upper, right - left) != shape[:2]:
             raise ValueError(f"{lower - upper} x {right - left} in a frame of {shape}")
-        at = coded.find(J2K_START, at + 1)
+        at = coded.find(J2K_START, at + 1) if inside else -1
     samples = np.asarray(imagecodecs.jpeg2k_decode(coded, numthreads=1))
     if samples.shape != (shape[:2] if shape[2] == 1 else shape):
         raise ValueError(f"{samples.shape} in a frame of {shape}")
