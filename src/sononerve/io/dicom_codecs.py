@@ -24,7 +24,7 @@ LOSSY = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, ui
 DECODER_DEPENDENCIES = dict.fromkeys(COMPRESSED, ("numpy", "imagecodecs"))
 """What pydicom reads of a plugin."""
 
-SIZE_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # JPEG's and JPEG-LS's markers that carry it
+START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # markers of JPEG and JPEG-LS
 J2K_START = b"\xff\x4f\xff\x51"  # JPEG 2000's codestream begins so, and its size follows
 END = b"\xff\xd9"  # of a JPEG
 ADOBE = b"\xff\xee\x00\x0eAdobe"  # the last of its 12 bytes says whether colours were turned to YCbCr
@@ -54,8 +54,8 @@ def decode_frame(coded: bytes, runner: DecodeRunner) -> bytes:
         return _rle(coded, shape, runner.bits_allocated // 8)
     if runner.transfer_syntax in JPEG_2000:
         samples = _j2k(coded, shape)
-    else:
-        out = np.empty(shape[:2] if shape[2] == 1 else shape, np.uint8 if _precision(coded, shape) <= 8 else np.uint16)
+    else:  # with an array to write to, imagecodecs compares sizes before it unpacks
+        out = np.empty(shape[:2] if shape[2] == 1 else shape, np.uint8 if _precision(coded) <= 8 else np.uint16)
         samples = imagecodecs.jpegls_decode(coded, out=out) if runner.transfer_syntax in JPEG_LS else out
         if runner.transfer_syntax in JPEG:
             if not coded.rstrip(b"\0").endswith(END):
@@ -90,18 +90,15 @@ def _j2k(coded: bytes, shape: tuple[int, int, int]) -> NDArray[np.generic]:
     return samples
 
 
-def _precision(coded: bytes, shape: tuple[int, int, int]) -> int:
+def _precision(coded: bytes) -> int:
     """Bits per sample, by the header of a JPEG or JPEG-LS."""
     at = 2
     while at + 10 <= len(coded) and coded[at] == 0xFF:
         marker = coded[at + 1]
-        if marker in SIZE_OF_FRAME:
-            precision, rows, columns, components = struct.unpack(">BHHB", coded[at + 4 : at + 10])
-            if (rows, columns, components) != shape:
-                raise ValueError(f"{rows} x {columns} x {components} in a frame of {shape}")
-            return int(precision)
+        if marker in START_OF_FRAME:
+            return coded[at + 4]
         at += 1 if marker == 0xFF else 2 + int.from_bytes(coded[at + 2 : at + 4], "big")
-    raise ValueError("no size in the compressed frame")
+    raise ValueError("no start of a frame")
 
 
 def _colours(coded: bytes, runner: DecodeRunner) -> str:

@@ -101,6 +101,8 @@ def _layout(file: Stamp) -> _Layout:
         raise InputError(f"{path}: not a NIfTI file, or a damaged one; export it again") from error
     if len(shape) < 2 or min(shape) < 1:
         raise InputError(f"{path}: has the shape {shape}; expected at least two axes")
+    if dtype.kind not in WHOLE_NUMBERS and dtype.names != ("R", "G", "B"):
+        raise InputError(f"{path}: holds {dtype} values; expected whole numbers from 0 to 65535, or RGB")
     header = Header(int(np.prod(shape[2:], dtype=object)), (shape[1], shape[0]), _spacing(zooms, length))
     header.checked(path)
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
@@ -144,12 +146,8 @@ def _load(file: Stamp) -> tuple[_Layout, Voxels, int]:
         raise InputError(f"{path}: {len(content)} bytes of voxels; expected {wanted}: the file is cut off")
     voxels: NDArray[Any] = np.frombuffer(content, layout.dtype).reshape((*layout.shape[:2], -1), order="F")
     if voxels.dtype.names:
-        if layout.dtype.itemsize != 3:
-            raise InputError(f"{path}: colours with opacity; expected gray or RGB")
         channels: NDArray[np.uint8] = np.stack([voxels[channel] for channel in "RGB"], -1)
         return layout, channels, 255
-    if voxels.dtype.kind not in WHOLE_NUMBERS:
-        raise InputError(f"{path}: holds {voxels.dtype} values; expected whole numbers from 0 to 65535")
     if (layout.slope, layout.inter) != (1.0, 0.0):
         voxels = voxels * layout.slope + layout.inter
     low, high = float(voxels.min()), float(voxels.max())
