@@ -71,10 +71,11 @@ def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
 
 def _boxed(folder: Path, clips: dict[str, Path]) -> list[Record]:
     table = folder / TABLE
+    by_name = {path.name: path for path in clips.values()} | clips
     records: dict[str, Record] = {}
     for where, row in columns.read_rows(table, ["video", "frame", "boxes_xywh"]):
         number, boxes = columns.frame_number(row, where), columns.boxes(row, where) or ()
-        clip = clips.get(row["video"]) or clips.get(frames.stem_of(Path(row["video"])))
+        clip = by_name.get(row["video"])
         if clip is None or number is None:
             raise InputError(
                 f"{where}: video is {row['video'][:60]!r}, frame {row['frame'][:60]!r}; expected the name of a clip in "
