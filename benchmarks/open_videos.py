@@ -2,8 +2,8 @@
 
 Run: python benchmarks/open_videos.py [--clips 1000] [--frames 30] [--out benchmarks/results/open_videos.json]
 
-Clips of 640 x 480, MPEG-4 in MP4, of a moving pattern; ten are written, the others are copies of them. Every third frame
-has two boxes. The folder is in the system's cache when it is opened, for it has just been written.
+Clips of 640 x 480, MPEG-4 in MP4, of a moving pattern; ten are written, the others are copies of them. Every third
+frame has two boxes. The folder is in the system's cache when it is opened, for it has just been written.
 """
 
 from __future__ import annotations

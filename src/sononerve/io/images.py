@@ -277,12 +277,13 @@ def to_gray(pixels: ByteArray | WordArray, path: Path, top: int | None = None) -
         raise InputError(f"{path}: the image has no pixels")
     if top is None:
         top = 255 if pixels.dtype == np.uint8 else white_of(int(pixels.max()))
+    shown = pixels.astype(np.uint8, copy=False)
     if pixels.dtype != np.uint8 or top != 255:
-        pixels = np.rint(pixels.clip(0, top) * (255.0 / top)).astype(np.uint8)
-    if pixels.ndim == 3:
-        same = (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all()
-        pixels = pixels[..., 0] if same else _luma(pixels)
-    return np.ascontiguousarray(pixels, dtype=np.uint8)
+        shown = np.rint(pixels.clip(0, top) * (255.0 / top)).astype(np.uint8)
+    if shown.ndim == 3:
+        same = (shown[..., 0] == shown[..., 1]).all() and (shown[..., 0] == shown[..., 2]).all()
+        shown = shown[..., 0] if same else _luma(shown)
+    return np.ascontiguousarray(shown)
 
 
 def _luma(pixels: ByteArray) -> ByteArray:
