@@ -99,6 +99,25 @@ def test_every_frame_is_what_simpleitk_reads(name):
 
 
 @pytest.mark.parametrize(
+    ("name", "white"),
+    [
+        ("JPGExtended.dcm", 4095),
+        ("JPEG-lossy.dcm", 4095),
+        ("emri_small_RLE.dcm", 4095),
+        ("JPEGLSNearLossless_16.dcm", 65535),
+        ("RG3_J2KI.dcm", 1023),  # MONOCHROME1, which SimpleITK inverts too
+        ("RG1_UNCI.dcm", 32767),
+    ],
+)
+def test_deep_frames_are_what_simpleitk_reads_by_the_range_of_bits_stored(name, white):
+    path = Path(get_testdata_file(name, download=False))
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    stored = sitk.GetArrayFromImage(sitk.ReadImage(str(path))).astype(float)[-1].clip(0, white)
+    expected = np.rint(stored * (255 / white))
+    assert np.array_equal(frames.read_frame(path, frames.read_header(path).frames - 1).pixels, expected)
+
+
+@pytest.mark.parametrize(
     ("name", "header", "time_s"),
     [
         ("color3d_jpeg_baseline.dcm", Header(120, (480, 640), (0.5104970559477806,) * 2), 119 * 0.033333),

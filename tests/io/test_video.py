@@ -181,6 +181,13 @@ def test_a_container_with_nothing_in_it_is_refused(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_video_of_too_many_pixels_is_refused_on_opening(tmp_path):
+    path = write_clip(tmp_path / "a.avi", [np.zeros((7200, 7200), np.uint8)], "MJPG")
+    for read in (frames.read_header, frames.read_frame):
+        with pytest.raises(InputError, match=r"a.avi: 7200 x 7200 pixels; expected at most 50000000"):
+            read(path)
+
+
 def test_the_name_is_never_read_as_an_address(tmp_path, monkeypatch, mp4):
     monkeypatch.chdir(tmp_path)
     for name in ("concat:clip.mp4", "file:clip.mp4", "%03d.mp4", "a?b#c.mp4"):

@@ -26,7 +26,7 @@ DECODER_DEPENDENCIES = dict.fromkeys(COMPRESSED, ("numpy", "imagecodecs"))
 
 START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # markers of JPEG and JPEG-LS
 J2K_START = b"\xff\x4f\xff\x51"  # JPEG 2000's codestream begins so, and its size follows
-END = b"\xff\xd9"  # of a JPEG
+END, PADDING = b"\xff\xd9", 64  # of a JPEG; some pad with more than the one byte that they may
 ADOBE = b"\xff\xee\x00\x0eAdobe"  # the last of its 12 bytes says whether colours were turned to YCbCr
 
 
@@ -58,7 +58,7 @@ def decode_frame(coded: bytes, runner: DecodeRunner) -> bytes:
         out = np.empty(shape[:2] if shape[2] == 1 else shape, np.uint8 if _precision(coded) <= 8 else np.uint16)
         samples = imagecodecs.jpegls_decode(coded, out=out) if runner.transfer_syntax in JPEG_LS else out
         if runner.transfer_syntax in JPEG:
-            if not coded.rstrip(b"\0").endswith(END):
+            if END not in coded[-PADDING:]:
                 raise ValueError("cut off")  # libjpeg would fill the rest with gray
             space = _colours(coded, runner)
             samples = imagecodecs.jpeg8_decode(coded, colorspace=space, outcolorspace=space, out=out)
