@@ -52,19 +52,23 @@ def decode_frame(coded: bytes, runner: DecodeRunner) -> bytes:
     if runner.transfer_syntax == uid.RLELossless:
         runner.set_option("planar_configuration", 1)
         return _rle(coded, shape, runner.bits_allocated // 8)
-    if runner.transfer_syntax in JPEG_2000:
-        samples = _j2k(coded, shape)
-    else:  # with an array to write to, imagecodecs compares sizes before it unpacks
-        out = np.empty(shape[:2] if shape[2] == 1 else shape, np.uint8 if _precision(coded) <= 8 else np.uint16)
-        samples = imagecodecs.jpegls_decode(coded, out=out) if runner.transfer_syntax in JPEG_LS else out
-        if runner.transfer_syntax in JPEG:
-            if END not in coded[-PADDING:]:
-                raise ValueError("cut off")  # libjpeg would fill the rest with gray
-            space = _colours(coded, runner)
-            samples = imagecodecs.jpeg8_decode(coded, colorspace=space, outcolorspace=space, out=out)
+    samples = _j2k(coded, shape) if runner.transfer_syntax in JPEG_2000 else _jpeg(coded, runner, shape)
     runner.set_option("planar_configuration", 0)
     runner.set_option("bits_allocated", 8 * samples.dtype.itemsize)
     return samples.tobytes()
+
+
+def _jpeg(coded: bytes, runner: DecodeRunner, shape: tuple[int, int, int]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """JPEG and JPEG-LS: with an array to write to, imagecodecs compares sizes before it unpacks."""
+    if END not in coded[-PADDING:]:
+        raise ValueError("cut off")  # libjpeg would fill the rest with gray, and CharLS take seconds to see it
+    out = np.empty(shape[:2] if shape[2] == 1 else shape, np.uint8 if _precision(coded) <= 8 else np.uint16)
+    if runner.transfer_syntax in JPEG_LS:
+        imagecodecs.jpegls_decode(coded, out=out)
+    else:
+        space = _colours(coded, runner)
+        imagecodecs.jpeg8_decode(coded, colorspace=space, outcolorspace=space, out=out)
+    return out
 
 
 def _rle(coded: bytes, shape: tuple[int, int, int], depth: int) -> bytes:
