@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from dicoms import LOSSLESS, LOSSY, NATIVE, SECRET, region, ultrasound, write
-from pydicom import dcmread, uid
+from pydicom import uid
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 
 from sononerve.errors import InputError
 from sononerve.io import dicom, frames
-from sononerve.io.header import Header
+from sononerve.io.header import Header, stamp
 
 RNG = np.random.default_rng(0)
 RAMP = np.add.outer(np.arange(0, 120, 3), np.arange(0, 120, 2)).astype(np.uint8)  # smooth, (40, 60)
@@ -449,10 +449,17 @@ def test_no_name_of_a_person_comes_out(tmp_path, caplog, capfd):
     assert not any("Doe" in text for text in said)
 
 
-def test_only_elements_of_the_image_are_read():
-    path = Path(get_testdata_file("examples_ybr_color.dcm", download=False))
-    assert "PatientName" in dcmread(path, stop_before_pixels=True)
-    assert "PatientName" not in dicom._image(path).palette
+def test_nothing_of_a_person_is_kept_in_memory(tmp_path):
+    tables = {f"{name}PaletteColorLookupTableData": bytes(range(256)) for name in ("Red", "Green", "Blue")}
+    tables |= {f"{name}PaletteColorLookupTableDescriptor": [256, 0, 8] for name in ("Red", "Green", "Blue")}
+    path = write(tmp_path / "a.dcm", ultrasound(GRAY, photometric="PALETTE COLOR", **tables))
+    assert np.array_equal(frames.read_frame(path, 1).pixels, GRAY[1])
+    deflated = dicoms.deflate(tmp_path / "b.dcm", path)
+    assert np.array_equal(frames.read_frame(deflated, 1).pixels, GRAY[1])
+    for kept in (dicom._image(path).palette, dicom._image(deflated).palette, dicom._inflated(stamp(deflated))):
+        assert "PatientName" not in kept
+        assert "PatientID" not in kept
+    assert "PixelData" not in dicom._image(deflated).palette
 
 
 def test_opening_decodes_nothing(tmp_path, monkeypatch):

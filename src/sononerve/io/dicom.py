@@ -31,6 +31,7 @@ from pydicom import Dataset, FileMetaDataset, dcmread, uid
 from pydicom.filereader import read_dataset, read_file_meta_info
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
+from pydicom.tag import BaseTag, Tag
 
 from ..errors import InputError
 from ..frame import Frame, Spacing
@@ -50,13 +51,14 @@ DEFLATED = uid.DeflatedExplicitVRLittleEndian
 TWO_DIMENSIONAL, CENTIMETRES = 1, 3  # RegionSpatialFormat, PhysicalUnitsXDirection
 
 PALETTE_NAMES = ("Red", "Green", "Blue")
+PALETTE_DESCRIPTORS = tuple(f"{name}PaletteColorLookupTableDescriptor" for name in PALETTE_NAMES)
 PALETTE_TABLES = tuple(f"{name}PaletteColorLookupTableData" for name in PALETTE_NAMES)
 PALETTE_SEGMENTS = tuple(f"Segmented{table}" for table in PALETTE_TABLES)
 IMAGE_TAGS = (
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelRepresentation"),
     *("BitsAllocated", "BitsStored", "SequenceOfUltrasoundRegions", "PixelSpacing"),
     *("FrameTime", "FrameTimeVector", "CineRate"),
-    *(f"{name}PaletteColorLookupTableDescriptor" for name in PALETTE_NAMES),
+    *PALETTE_DESCRIPTORS,
     *PALETTE_TABLES,
     *PALETTE_SEGMENTS,
 )
@@ -77,15 +79,13 @@ def read_frame(path: Path, place: int | None = None) -> Frame:
     image = _image(path)
     place = image.header.place(path, place)
     samples = _samples(path, image, place)
-    white = image.white
-    if image.photometric == PALETTE:
+    if image.palette is not None:
         with _reading(path):
-            samples, white = apply_color_lut(samples, image.palette), image.palette_white
+            samples = apply_color_lut(samples, image.palette)
     if image.photometric == "MONOCHROME1":
-        samples = white - samples.clip(0, white)
-    seconds = image.times[place] if image.times else None
+        samples = image.white - samples.clip(0, image.white)
     source = f"{path}#{place}" if image.header.frames > 1 else str(path)
-    return Frame(to_gray(samples, path, white), image.header.spacing_mm, seconds, source)
+    return Frame(to_gray(samples, path, image.white), image.header.spacing_mm, image.time_s(place), source)
 
 
 def read_labels(path: Path, place: int | None = None) -> ByteArray:
@@ -106,15 +106,24 @@ def frame_hash(path: Path, place: int | None = None) -> str:
 
 @dataclass(frozen=True)
 class _Image:
-    """What the header says. ``white``: the largest value of a sample. ``times``: seconds of each frame, or empty."""
+    """What the header says. ``white``: the largest value of a sample, or of a colour of the palette.
+
+    ``times``: seconds of each frame, where they differ in length; else ``step_s`` from one to the next.
+    """
 
     header: Header
     syntax: str
     photometric: str
     white: int
+    palette: Dataset | None
     times: tuple[float, ...]
-    palette: Dataset
-    palette_white: int
+    step_s: float | None
+
+    def time_s(self, place: int) -> float | None:
+        """Seconds since the first frame; None where unknown, and for a still."""
+        if self.times:
+            return self.times[place]
+        return None if self.step_s is None else place * self.step_s
 
 
 @contextmanager
@@ -164,19 +173,29 @@ def _parsed(file: Stamp) -> _Image:
                 f"{path}: {samples} samples of {stored} bits in {depth}, or colours or signed values that are not "
                 "known; expected gray, RGB, YBR or palette of 8 or 16 bits without sign"
             )
-        bits = int(found.RedPaletteColorLookupTableDescriptor[2]) if photometric == PALETTE else 8
-        times = _times(found, header.frames)
+        palette = None
         if photometric == PALETTE:
-            _prepare_tables(found, ">" if syntax == uid.ExplicitVRBigEndian else "<")
-    return _Image(header, syntax, photometric, 2**stored - 1, times, found, 2**bits - 1)
+            palette = _palette(found, ">" if syntax == uid.ExplicitVRBigEndian else "<")
+            stored = int(palette.RedPaletteColorLookupTableDescriptor[2])
+        times, step = _times(found, header.frames)
+    return _Image(header, syntax, photometric, 2**stored - 1, palette, times, step)
 
 
-def _prepare_tables(found: Dataset, order: str) -> None:
-    """Turn tables of colours to little-endian, for which pydicom takes them; refuse segments that would swell."""
+def _palette(found: Dataset, order: str) -> Dataset:
+    """The tables of colours alone, little-endian, for which pydicom takes them; segments that would swell are refused.
+
+    Those in segments pydicom reads in the order of the file.
+    """
+    if found.RedPaletteColorLookupTableDescriptor[2] not in (8, 16):
+        raise ValueError("colours of a palette that are neither of 8 nor of 16 bits")
+    tables = Dataset()
+    tables.set_original_encoding(*found.original_encoding)
+    for name in (*PALETTE_DESCRIPTORS, *PALETTE_TABLES, *PALETTE_SEGMENTS):
+        if name in found:
+            tables.add(found[name])
     for name in PALETTE_TABLES:
-        element = found.get(name)
-        if element and found[name].VR == "OW":
-            setattr(found, name, np.frombuffer(element, f"{order}u2").astype("<u2").tobytes())
+        if tables.get(name) and tables[name].VR == "OW":
+            setattr(tables, name, np.frombuffer(tables[name].value, f"{order}u2").astype("<u2").tobytes())
     for name in PALETTE_SEGMENTS:
         words = np.frombuffer(found.get(name) or b"", f"{order}u2")
         at = entries = 0
@@ -186,6 +205,7 @@ def _prepare_tables(found: Dataset, order: str) -> None:
             at += 2 + (length if kind == 0 else 1)
             if kind > 1 or entries > 2**16:
                 raise ValueError("segments of a palette that are not known, or more than 65536 colours")
+    return tables
 
 
 def _spacing(found: Dataset) -> Spacing | None:
@@ -203,16 +223,15 @@ def _spacing(found: Dataset) -> Spacing | None:
     return (row, column) if 0 < row < 100 and 0 < column < 100 and (row, column) != (1, 1) else None
 
 
-def _times(found: Dataset, frames: int) -> tuple[float, ...]:
-    """Seconds of each frame since the first, from FrameTimeVector, FrameTime or CineRate; empty where unknown."""
+def _times(found: Dataset, frames: int) -> tuple[tuple[float, ...], float | None]:
+    """Seconds of each frame since the first, by FrameTimeVector, or the step of FrameTime or CineRate."""
     steps = found.get("FrameTimeVector")
     if frames == 1:
-        return ()
+        return (), None
     if steps is not None and not isinstance(steps, (str, float, int)) and len(steps) == frames:
-        return tuple(itertools.accumulate(float(step) / 1000 for step in steps))
+        return tuple(itertools.accumulate(float(step) / 1000 for step in steps)), None
     milliseconds, rate = float(found.get("FrameTime") or 0), float(found.get("CineRate") or 0)
-    step = milliseconds / 1000 if milliseconds > 0 else 1 / rate if rate > 0 else None
-    return () if step is None else tuple(step * place for place in range(frames))
+    return (), milliseconds / 1000 if milliseconds > 0 else 1 / rate if rate > 0 else None
 
 
 def _samples(path: Path, image: _Image, place: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -238,7 +257,8 @@ def _inflated(file: Stamp) -> Dataset:
     content = inflater.decompress(path.read_bytes()[start:], MAX_INFLATED)
     if inflater.unconsumed_tail:
         raise InputError(f"{path}: unpacks to more than {MAX_INFLATED} bytes; export it without deflation")
-    found = read_dataset(streams.BytesIO(content), is_implicit_VR=False, is_little_endian=True)
+    tags: list[BaseTag | int] = [Tag(name) for name in (*IMAGE_TAGS, "PlanarConfiguration", "HighBit", "PixelData")]
+    found = read_dataset(streams.BytesIO(content), is_implicit_VR=False, is_little_endian=True, specific_tags=tags)
     found.file_meta = FileMetaDataset()
     found.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     return found
