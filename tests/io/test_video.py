@@ -195,6 +195,18 @@ def test_the_name_is_never_read_as_an_address(tmp_path, monkeypatch, mp4):
         assert number_in(frames.read_frame(Path(name), 9).pixels) == 9
 
 
+def test_a_rotation_that_the_file_notes_is_applied_to_header_and_frame_alike(mp4):
+    upright = frames.read_frame(mp4, 9).pixels
+    content = bytearray(mp4.read_bytes())
+    at = content.index(b"tkhd") + 44  # the track's matrix, version 0 of the box
+    assert struct.unpack(">9i", content[at : at + 36]) == (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+    content[at : at + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 32 << 16, 0, 1 << 30)
+    turned = mp4.with_name("turned.mp4")
+    turned.write_bytes(content)
+    assert frames.read_header(turned).size == (160, 32)
+    assert np.array_equal(frames.read_frame(turned, 9).pixels, np.rot90(upright, -1))
+
+
 def test_a_mask_video_is_yes_and_no_although_it_was_compressed(tmp_path):
     mask = np.zeros((64, 96), np.uint8)
     mask[20:41, 30:62] = 255
@@ -203,6 +215,18 @@ def test_a_mask_video_is_yes_and_no_although_it_was_compressed(tmp_path):
         found = frames.read_labels(path, place)
         assert set(np.unique(found)) <= {0, 255}
         assert (found != expected).mean() < 0.01
+
+
+@pytest.mark.parametrize("codec", ["FFV1", "MJPG", "XVID"])
+def test_a_video_of_label_values_is_refused_and_an_empty_one_is_not(tmp_path, codec):
+    labels = np.zeros((64, 96), np.uint8)
+    labels[20:44, 30:62] = 2
+    path = write_clip(tmp_path / "a.avi", [labels * 0, labels], codec)
+    for place in (0, 1):
+        with pytest.raises(InputError, match=r"a.avi: masks whose brightest value is \d+; expected black and white"):
+            frames.read_labels(path, place)
+    empty = write_clip(tmp_path / "b.avi", [labels * 0] * 2, codec)
+    assert not frames.read_labels(empty, 1).any()
 
 
 def test_frames_are_known_again_under_another_name(mp4):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gzip
 import io as streams
+import os
 import threading
 import zlib
 from dataclasses import dataclass
@@ -37,6 +38,15 @@ WHOLE_NUMBERS = "biuf"  # kinds of NumPy: bool, signed, unsigned, and floats tha
 ByteArray = NDArray[np.uint8]
 Voxels = NDArray[np.uint8] | NDArray[np.uint16]
 _loading = threading.Lock()
+
+
+def _start_anew_after_fork() -> None:
+    """Another thread of the parent may hold the lock, and would never give it back here."""
+    global _loading  # noqa: PLW0603
+    _loading = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_start_anew_after_fork)
 
 
 def read_header(path: Path) -> Header:

@@ -16,8 +16,10 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -35,18 +37,19 @@ KEPT_FRAMES = 16  # so that threads that ask slightly out of order find them
 WHITE = 128  # in a mask video: at and above it is yes
 
 ByteArray = NDArray[np.uint8]
+T = TypeVar("T")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what FFmpeg says of a damaged file is said once, by us
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def read_header(path: Path) -> Header:
     """Number and size of the frames, by the header; raise `InputError` for what is no such video."""
-    return _header(stamp(path))
+    return _once(_header, stamp(path))
 
 
 def count_frames(path: Path) -> int:
     """How many frames come out of the decoder; decodes the whole file."""
-    return _counted(stamp(path))
+    return _once(_counted, stamp(path))
 
 
 def read_frame(path: Path, place: int | None = None) -> Frame:
@@ -55,20 +58,35 @@ def read_frame(path: Path, place: int | None = None) -> Frame:
     Raises `InputError` where the file ends before it or is damaged.
     """
     file = stamp(path)
-    wanted = _header(file).place(path, place) if place is None else place
+    wanted = _once(_header, file).place(path, place) if place is None else place
     pixels, seconds = _reader(file).read(wanted)
     return Frame(to_gray(pixels, path), time_s=seconds, source=f"{path}#{wanted}")
 
 
 def read_labels(path: Path, place: int | None = None) -> ByteArray:
-    """A frame of a mask video, 0 and 255 ``(H, W)``: compression blurs values, so white is yes and black is no."""
+    """A frame of a mask video, 0 and 255 ``(H, W)``: compression blurs values, so white is yes and black is no.
+
+    Raises `InputError` where nothing is white in the whole video and something is not black.
+    """
+    brightest = _once(_brightest, stamp(path))
+    if 0 < brightest < WHITE:
+        raise InputError(
+            f"{path}: masks whose brightest value is {brightest}; expected black and white, for compression blurs "
+            "label values: export them as PNG or NIfTI"
+        )
     return np.where(read_frame(path, place).pixels >= WHITE, np.uint8(255), np.uint8(0))
 
 
 def frame_hash(path: Path, place: int | None = None) -> str:
     """SHA-256 of the file's bytes and the frame's number: the way from a video's colours to RGB is not the same
     everywhere."""
-    return hashlib.sha256(f"{_digest(stamp(path))} {place or 0}".encode()).hexdigest()
+    return hashlib.sha256(f"{_once(_digest, stamp(path))} {place or 0}".encode()).hexdigest()
+
+
+def _once(find: Callable[[Stamp], T], file: Stamp) -> T:
+    """What ``find`` tells of the file, looked for by one thread while others wait for it."""
+    with _finding[hash(file) % len(_finding)]:
+        return find(file)
 
 
 @lru_cache(maxsize=4096)
@@ -88,6 +106,17 @@ def _counted(file: Stamp) -> int:
         frames += 1
     capture.release()
     return frames
+
+
+@lru_cache(maxsize=4096)
+def _brightest(file: Stamp) -> int:
+    capture = _open(file.path)
+    brightest = 0
+    while brightest < WHITE and capture.grab():
+        whole, pixels = capture.retrieve()
+        brightest = max(brightest, int(pixels.max(initial=0))) if whole else brightest
+    capture.release()
+    return brightest
 
 
 @lru_cache(maxsize=4096)
@@ -149,6 +178,7 @@ class _Reader:
 
 _readers: OrderedDict[Stamp, _Reader] = OrderedDict()
 _lock = threading.Lock()
+_finding = [threading.Lock() for _ in range(16)]
 _inherited: list[_Reader] = []
 
 
@@ -166,10 +196,11 @@ def _start_anew_after_fork() -> None:
 
     It opens its own, and never touches those it inherited.
     """
-    global _lock  # noqa: PLW0603
+    global _lock, _finding  # noqa: PLW0603
     _inherited.extend(_readers.values())
     _readers.clear()
     _lock = threading.Lock()
+    _finding = [threading.Lock() for _ in _finding]
 
 
 os.register_at_fork(after_in_child=_start_anew_after_fork)
