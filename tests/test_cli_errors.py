@@ -152,12 +152,23 @@ def test_a_model_that_is_not_there_is_one_sentence(monkeypatch, capsys, pairs, t
         (["--size", "-5"], "longest"),
         (["--epochs", "1", "--budget", "30s"], "budget_s and epochs both say how long"),
         (["--early-stopping", "0"], "--early-stopping: "),
+        (["--spacing-mm", "0.1"], "--spacing-mm 0.1: expected ROW,COL"),
+        (["--spacing-mm", "0,1"], "--spacing-mm 0,1: expected two positive numbers"),
     ],
 )
 def test_bad_options_of_train_are_one_sentence_and_make_no_run(monkeypatch, capsys, pairs, tmp_path, options, fault):
     result = run(monkeypatch, capsys, "train", pairs.path, "--out", tmp_path / "run", *options)
     check_refused(result, fault)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("verb", ["split", "train"])
+def test_a_bad_clip_is_one_sentence(monkeypatch, capsys, data_folder, tmp_path, verb):
+    data_folder.text("videos/a.mp4", "#EXTM3U\n")
+    data_folder.text("video_boxes.csv", 'video,frame,boxes_xywh\na,3,"[[1, 2, 3, 4]]"\n')
+    result = run(monkeypatch, capsys, verb, data_folder.path, "--out", tmp_path / "new" / "out")
+    check_refused(result, "videos/a.mp4: not a video, by its first bytes")
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("verb", ["split", "show-augment", "train", "phantom"])

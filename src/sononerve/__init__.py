@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .errors import InputError, TrainingError
     from .evaluate.run import evaluate
     from .frame import Frame, Measurement, Sample, Segmentation
-    from .io.images import read_frame
+    from .io.frames import read_frame
     from .runtime.predictor import Predictor
     from .train.config import TrainConfig
     from .train.run import train
@@ -36,7 +36,7 @@ _HOMES = {
     "Segmentation": "frame",
     "InputError": "errors",
     "TrainingError": "errors",
-    "read_frame": "io.images",
+    "read_frame": "io.frames",
 }
 
 _MODULES = {"phantom": ".data.phantom", "train": ".train", "evaluate": ".evaluate"}

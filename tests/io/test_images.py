@@ -15,9 +15,18 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from sononerve.errors import InputError
-from sononerve.io.images import image_size, read_colour, read_frame, read_labels, write_png, write_tiff
+from sononerve.io.header import Header
+from sononerve.io.images import (
+    frame_hash,
+    read_colour,
+    read_frame,
+    read_header,
+    read_labels,
+    write_png,
+    write_tiff,
+)
 
-READERS = pytest.mark.parametrize("read", [read_frame, read_colour, read_labels, image_size])
+READERS = pytest.mark.parametrize("read", [read_frame, read_colour, read_labels, read_header])
 RAMP = np.arange(0, 240, 2, dtype=np.uint8).reshape(10, 12)
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 COLOURS = np.array([[RED, GREEN, BLUE], [WHITE, (10, 20, 30), (7, 7, 7)]], np.uint8)
@@ -43,11 +52,11 @@ def png_header(width, height):
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.TIFF", "a.bmp", "a.PNG"])
 def test_gray_of_8_bit_is_read_as_it_is(tmp_path, name):
     Image.fromarray(RAMP).save(tmp_path / name)
-    frame = read_frame(tmp_path / name, (0.1, 0.2))
+    frame = read_frame(tmp_path / name)
     assert np.array_equal(frame.pixels, RAMP)
     assert frame.pixels.dtype == np.uint8
     assert frame.source == str(tmp_path / name)
-    assert frame.spacing_mm == (0.1, 0.2)
+    assert frame.spacing_mm is None
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -166,14 +175,14 @@ def test_compressed_tiff_is_read_alike(tmp_path, compression, pixels):
 
 def test_size_comes_as_height_and_width(tmp_path):
     Image.fromarray(RAMP).save(tmp_path / "a.png")
-    assert image_size(tmp_path / "a.png") == (10, 12)
+    assert read_header(tmp_path / "a.png").size == (10, 12)
 
 
 def test_orientation_in_exif_is_ignored_for_masks_do_not_carry_it(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(RAMP).save(tmp_path / "a.jpg", exif=exif)
-    assert read_frame(tmp_path / "a.jpg").shape == image_size(tmp_path / "a.jpg") == (10, 12)
+    assert read_frame(tmp_path / "a.jpg").shape == read_header(tmp_path / "a.jpg").size == (10, 12)
 
 
 @given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20)))
@@ -293,7 +302,7 @@ def check_sentence(refused, path, fix):
 
 
 def pages(path):
-    tifffile.imwrite(path, np.stack([RAMP, RAMP]), photometric="minisblack")
+    tifffile.imwrite(path, np.stack([RAMP, RAMP[::-1]]), photometric="minisblack")
 
 
 def animation(kind):
@@ -317,8 +326,7 @@ def content(data):
         ("a.png", content(b"patient,side\n1,left\n"), "expected PNG, JPEG, TIFF or BMP"),
         ("a.tif", content(b"II*\x00"), ""),
         ("a.png", content(png_header(9000, 9000)), "9000 x 9000 pixels; expected at most 50000000: crop or shrink it"),
-        ("a.tif", pages, "holds 2 pages; expected one frame a file"),
-        ("a.png", animation("PNG"), "holds 2 pages; expected one frame a file"),
+        ("a.png", animation("PNG"), "an animation of 2 pictures; expected one frame"),
         ("a.png", animation("GIF"), "expected PNG, JPEG, TIFF or BMP"),
     ],
 )
@@ -327,6 +335,32 @@ def test_a_file_that_is_no_single_picture_gets_one_sentence(tmp_path, read, name
     with pytest.raises(InputError) as refused:
         read(tmp_path / name)
     check_sentence(refused, tmp_path / name, fix)
+
+
+@pytest.mark.parametrize("read", [read_frame, read_labels, frame_hash])
+def test_of_a_file_of_pages_it_must_be_said_which(tmp_path, read):
+    pages(tmp_path / "a.tif")
+    for place, fix in ((None, "holds 2 frames; say which, from 0"), (2, "no frame 2; it holds 2, counted from 0")):
+        with pytest.raises(InputError) as refused:
+            read(tmp_path / "a.tif", place)
+        check_sentence(refused, tmp_path / "a.tif", fix)
+
+
+def test_every_page_is_a_frame_and_a_mask_of_its_own(tmp_path):
+    pages(tmp_path / "a.tif")
+    assert read_header(tmp_path / "a.tif") == Header(2, RAMP.shape)
+    for place, pixels in enumerate((RAMP, RAMP[::-1])):
+        assert np.array_equal(read_frame(tmp_path / "a.tif", place).pixels, pixels)
+        assert np.array_equal(read_labels(tmp_path / "a.tif", place), pixels)
+    assert frame_hash(tmp_path / "a.tif", 0) != frame_hash(tmp_path / "a.tif", 1)
+
+
+def test_a_page_of_another_size_is_refused(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(RAMP, photometric="minisblack")
+        file.write(RAMP[:4], photometric="minisblack")
+    with pytest.raises(InputError, match="expected pages of one size"):
+        read_frame(tmp_path / "a.tif", 1)
 
 
 @READERS
@@ -393,7 +427,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path_factory, healthy
         damaged[int(place * len(damaged))] = value
     file = tmp_path_factory.getbasetemp() / f"damaged{suffix}"
     file.write_bytes(damaged)
-    for read in (read_frame, read_labels, image_size):
+    for read in (read_frame, read_labels, read_header):
         try:
             read(file)
         except InputError as error:

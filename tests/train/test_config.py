@@ -143,3 +143,16 @@ def test_two_lengths_of_one_source_are_refused(told: dict[str, object], settings
 def test_a_length_that_is_set_goes_before_an_option() -> None:
     found = changed(None, {**DATA, "epochs": 5}, {"budget_s": 60})
     assert (found.budget_s, found.epochs, found.steps) == (60, None, None)
+
+
+def test_a_given_spacing_reaches_the_data_and_is_kept_for_repeating(data_folder, tmp_path):
+    from sononerve.train.run import open_data
+
+    for stem in ("a", "b"):
+        data_folder.pair(stem)
+    config = changed(None, {"data": {"folder": str(data_folder.path), "spacing_mm": (0.1, 0.2)}}, {})
+    config.write(tmp_path / "config.yaml")
+    again = TrainConfig.read(tmp_path / "config.yaml")
+    assert [record.spacing_mm for record in open_data(again).records] == [(0.1, 0.2)] * 2
+    with pytest.raises(InputError, match="spacing_mm"):
+        changed(None, {"data": {"folder": "x", "spacing_mm": (0, 0.2)}}, {})

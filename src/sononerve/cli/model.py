@@ -17,6 +17,7 @@ from .options import (
     OverwriteOption,
     PartName,
     PrecisionName,
+    SpacingOption,
     SubjectOption,
     ThreadsOption,
     check_file,
@@ -79,6 +80,7 @@ def train(
     layout: LayoutOption = None,
     classes: ClassesOption = None,
     subject_pattern: SubjectOption = None,
+    spacing_mm: SpacingOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a network, and score it on held-out subjects.
@@ -95,6 +97,7 @@ def train(
             "layout": layout,
             "classes": class_names(classes),
             "subject_pattern": subject_pattern,
+            "spacing_mm": spacing_pair(spacing_mm),
             "fold": fold,
         },
         "canvas": {"longest": size},
@@ -131,6 +134,7 @@ def evaluate(
     layout: LayoutOption = None,
     classes: ClassesOption = None,
     subject_pattern: SubjectOption = None,
+    spacing_mm: SpacingOption = None,
     threads: ThreadsOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -148,7 +152,7 @@ def evaluate(
     if out is not None:
         check_free(out, overwrite)
     bundle = Bundle.open(model)
-    dataset = open_data(data, layout, classes, subject_pattern, assumed_classes=bundle.config.classes)
+    dataset = open_data(data, layout, classes, subject_pattern, bundle.config.classes, spacing_mm)
     with counted("score") as progress:
         evaluation = score(bundle, dataset, part.value, threads, progress)
     tell(evaluation.scores, as_json)
@@ -158,7 +162,9 @@ def evaluate(
 
 @app.command()
 def predict(
-    files: Annotated[list[Path], typer.Argument(help="Images, or folders of images.", metavar="FILES...")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Images, videos, DICOM or NIfTI files, or folders of them.", metavar="FILES...")
+    ],
     model: ModelOption,
     out: Annotated[Path, typer.Option("--out", help="Folder for masks, overlays/ and measurements.csv.")],
     mask_ending: Annotated[str, typer.Option("--mask-ending", help="Put behind the name of each mask, as _mask.")] = "",
@@ -166,9 +172,7 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write probabilities, 16-bit PNG per class, 65535 is 1.")
     ] = False,
-    spacing_mm: Annotated[
-        str | None, typer.Option("--spacing-mm", help="Millimetres per pixel, ROW,COL: areas in mm2 as well.")
-    ] = None,
+    spacing_mm: SpacingOption = None,
     submission_file: Annotated[
         Path | None,
         typer.Option("--submission", help="Also write Kaggle's img,pixels, of frames called N.tif, to this file."),
@@ -182,23 +186,25 @@ def predict(
 ) -> None:
     """Segment frames: masks as PNG of label values, and a table with area, centroid, box and presence.
 
+    A file of many frames, as a video, gets a folder with a mask per frame.
+
     A file that cannot be read does not stop the rest; the run then ends with status 1 and a list.
     """
     from ..progress import counted
-    from ..runtime.files import MASK, Wanted, list_images, predict_files
+    from ..runtime.files import MASK, Target, Wanted, list_files, predict_files
     from ..runtime.predictor import Predictor
     from ..runtime.submission import Submission
 
-    images = list_images(files)
+    found = list_files(files)
     predictor = Predictor.load(model, threads)
     wanted = Wanted(mask_ending, overlays, probabilities)
     submission = None
     if submission_file is not None:
-        submission = Submission.plan(submission_file, images, predictor.classes, replace=resume or overwrite)
+        submission = Submission.plan(submission_file, found, predictor.classes, replace=resume or overwrite)
     with counted("predict") as progress:
         outcome = predict_files(
             predictor,
-            images,
+            found,
             out,
             wanted,
             resume=resume,
@@ -213,7 +219,7 @@ def predict(
             f"sononerve: {submission_file}: not written, for it needs every frame; mend them, --resume", err=True
         )
     elif submission is not None:
-        submission.write({file: wanted.paths(file, out, predictor.classes)[MASK] for file in images})
+        submission.write({file: wanted.paths(Target(file), out, predictor.classes)[MASK] for file in found})
     counts = {"done": outcome.done, "skipped": outcome.skipped, "failed": len(outcome.failed)}
     typer.echo(
         json.dumps(counts | {"out": str(out)})

@@ -49,6 +49,10 @@ SubjectOption = Annotated[
         help="Regular expression whose (group) finds the subject in a file's name: '^images/(P[0-9]+)_'.",
     ),
 ]
+SpacingOption = Annotated[
+    str | None,
+    typer.Option("--spacing-mm", help="Millimetres per pixel, ROW,COL, of frames whose data do not tell it."),
+]
 ModelOption = Annotated[Path, typer.Option("--model", help="A run's folder, a bundle's folder or its zip.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. Default: all.", min=1)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
@@ -65,14 +69,18 @@ def open_data(
     classes: str | None,
     subject_pattern: str | None,
     assumed_classes: tuple[str, ...] | None = None,
+    spacing_mm: str | None = None,
     faults: list[str] | None = None,
 ) -> Dataset:
     """Open a data set, showing how far the look at its masks is."""
     from ..data.dataset import load_dataset
     from ..progress import counted
 
+    spacing = spacing_pair(spacing_mm)
     with counted("read masks") as progress:
-        return load_dataset(folder, layout, class_names(classes), subject_pattern, progress, assumed_classes, faults)
+        return load_dataset(
+            folder, layout, class_names(classes), subject_pattern, progress, assumed_classes, spacing, faults
+        )
 
 
 def check_file(out: Path, overwrite: bool) -> None:

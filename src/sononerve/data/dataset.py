@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..frame import Sample
-from ..io.images import frame_hash, image_size, read_frame, read_labels
+from ..frame import Sample, Spacing
+from ..io.frames import count_frames, frame_hash, read_frame, read_header, read_labels
 from .labels import resolve_classes, to_labels
 from .layouts import LAYOUTS, Record, find_layout
 from .layouts.drawn import class_names, named
@@ -44,7 +44,7 @@ class Dataset:
     def __getitem__(self, i: int) -> Sample:
         """Decode frame ``i`` and its mask; raise `InputError` naming a file that cannot be read."""
         record = self.records[i]
-        frame = read_frame(record.image, record.spacing_mm)
+        frame = read_frame(record.image, record.place, record.spacing_mm)
         labels = to_labels(_stored_values(record, frame.shape), len(self.classes))
         boxes = None if record.boxes is None else np.array(record.boxes, np.float32).reshape(-1, 4)
         return Sample(frame, labels, record.subject, record.video, record.index, boxes, record.annotator)
@@ -67,7 +67,7 @@ class Dataset:
     def hashes(self) -> list[str]:
         """The `frame_hash` of each frame, in order; raise `InputError` naming a file that cannot be read."""
         with ThreadPoolExecutor(READERS) as pool:
-            return list(pool.map(frame_hash, [record.image for record in self.records]))
+            return list(pool.map(lambda record: frame_hash(record.image, record.place), self.records))
 
     def select(self, indices: Iterable[int]) -> Dataset:
         """The data set of only these frames, in the given order."""
@@ -84,15 +84,17 @@ def load_dataset(
     subject_pattern: str | None = None,
     progress: Progress | None = None,
     assumed_classes: tuple[str, ...] | None = None,
+    spacing_mm: Spacing | None = None,
     faults: list[str] | None = None,
 ) -> Dataset:
-    """Open a data set, finding its layout where none is named, and look at every mask once.
+    """Open a data set, finding its layout where none is named, and look at every mask once; frames are not decoded.
 
     ``classes``: names of labels 1, 2, ...; else those in its ``classes.txt``, else those that its own files tell, else
     ``assumed_classes``.
     ``subject_pattern``: a regular expression whose first group, searched in the image's name, is the subject, for
-    layouts that do not tell it. Raises `InputError` with the file and the fix for whatever is wrong; with ``faults`` a
-    frame that is wrong is left out, and what is wrong with it is added there.
+    layouts that do not tell it. ``spacing_mm``: (row, column) of the frames of which neither the layout nor the file
+    tells it. Raises `InputError` with the file and the fix for whatever is wrong; with ``faults`` a frame that is wrong
+    is left out, and what is wrong with it is added there.
 
     >>> load_dataset("frames").classes  # doctest: +SKIP
     ('nerve',)
@@ -104,20 +106,30 @@ def load_dataset(
         records = [_with_subject(record, subject_pattern) for record in records]
     known = classes or _named_classes(folder) or class_names(records, assumed_classes) or assumed_classes
     records = named(records, known)
-    looks, records = _looks(records, faults, progress)
+    looks, records = _looks(records, spacing_mm, faults, progress)
     values = {look.file: frozenset(look.counts) for look in looks}
     found = resolve_classes(values, known)
     areas = np.array([look.shares(len(found)) for look in looks]).reshape(len(records), len(found))
+    records = [replace(record, spacing_mm=look.spacing_mm) for record, look in zip(records, looks, strict=True)]
     return Dataset(folder, name, tuple(records), found, areas, np.array([look.size for look in looks]))
 
 
 def _looks(
-    records: list[Record], faults: list[str] | None, progress: Progress | None
+    records: list[Record], spacing_mm: Spacing | None, faults: list[str] | None, progress: Progress | None
 ) -> tuple[list[_Look], list[Record]]:
     """A look at every mask, and the records they belong to."""
+
+    def look_or_fault(record: Record) -> _Look | InputError:
+        try:
+            return _look(record, spacing_mm)
+        except InputError as error:
+            if faults is None:
+                raise
+            return error
+
     found: list[_Look | InputError] = []
     with ThreadPoolExecutor(READERS) as pool:
-        for look in pool.map(_look if faults is None else _look_or_fault, records):
+        for look in pool.map(look_or_fault, records):
             found.append(look)
             if progress is not None:
                 progress(len(found), len(records))
@@ -129,19 +141,13 @@ def _looks(
     return [look for look, _ in kept], [record for _, record in kept]
 
 
-def _look_or_fault(record: Record) -> _Look | InputError:
-    try:
-        return _look(record)
-    except InputError as error:
-        return error
-
-
 @dataclass(frozen=True)
 class _Look:
-    """What one mask holds: ``counts`` of pixels per stored value."""
+    """What one mask holds, ``counts`` of pixels per stored value, and what its frame's header says."""
 
     file: str
     size: tuple[int, int]
+    spacing_mm: Spacing | None
     counts: dict[int, int]
 
     def shares(self, classes: int) -> list[float]:
@@ -151,17 +157,31 @@ class _Look:
         return [self.counts.get(label, 0) / pixels for label in range(1, classes + 1)]
 
 
-def _look(record: Record) -> _Look:
-    size = image_size(record.image)
+def _look(record: Record, spacing_mm: Spacing | None) -> _Look:
+    header = read_header(record.image)
+    if record.place is None:
+        header.place(record.image, None)
+    elif record.place >= header.frames and record.place >= (held := count_frames(record.image)):
+        raise InputError(f"{record.image}: no frame {record.place}; it holds {held}, counted from 0")
+    size = header.size
     for x, y, width, height in record.boxes or ():
         if x >= size[1] or y >= size[0] or x + width <= 0 or y + height <= 0:
             raise InputError(
                 f"{record.name}: the box {[x, y, width, height]} lies outside of its frame of {size[1]} x {size[0]}; "
                 "expected [x, y, width, height] in pixels"
             )
-    counts = np.bincount(_stored_values(record, size).ravel(), minlength=1)
-    found = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
-    return _Look(_mask_name(record), size, found)
+    spacing = record.spacing_mm or header.spacing_mm or spacing_mm
+    return _Look(_mask_name(record), size, spacing, _count_values(_stored_values(record, size)))
+
+
+def _count_values(values: NDArray[np.uint8]) -> dict[int, int]:
+    brightest = int(values.max(initial=0))
+    if brightest <= 1:  # most masks, and several times faster
+        ones = int(np.count_nonzero(values))
+        counts = {0: values.size - ones, 1: ones}
+        return {value: count for value, count in counts.items() if count}
+    counted = np.bincount(values.ravel(), minlength=1)
+    return {int(value): int(counted[value]) for value in np.flatnonzero(counted)}
 
 
 def _mask_name(record: Record) -> str:

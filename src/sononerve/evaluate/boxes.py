@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
 from ..data.layouts.drawn import box_mask
+from ..data.layouts.masks import FilledBoxes
 from ..frame import Sample
 
 LOOKED_AT = 50  # frames; boxes show themselves in the first few
@@ -40,7 +41,7 @@ def score_boxes(sample: Sample, predicted: NDArray[np.bool_]) -> BoxScores | Non
 def truth_is_boxes(dataset: Dataset) -> bool:
     """Whether the masks of the data set are nothing but its boxes filled, judged on the first frames that have some."""
     boxed = [i for i, record in enumerate(dataset.records) if record.boxes][:LOOKED_AT]
-    return bool(boxed) and all(_is_union(dataset[i]) for i in boxed)
+    return bool(boxed) and all(isinstance(dataset.records[i].mask, FilledBoxes) or _is_union(dataset[i]) for i in boxed)
 
 
 def _is_union(sample: Sample) -> bool:

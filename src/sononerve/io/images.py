@@ -1,11 +1,13 @@
 """Read frames and masks from PNG, JPEG, TIFF and BMP, with limits before decoding, and write PNG and TIFF.
 
+A TIFF may hold several pages: each is a frame, counted from 0.
+
 How a frame becomes grayscale, 8 bit:
 
 - colour (RGB): luma after ITU-R BT.601, ``0.299 R + 0.587 G + 0.114 B`` in whole numbers, rounded half up; equal
   channels stay as they are;
 - transparency (RGBA, LA): composed on black; palette: looked up, then as colour;
-- 16 bit, gray or colour: divided by the range the file uses, the smallest of 8, 12 and 16 bits that holds its
+- 16 bit, gray or colour: divided by the range the frame uses, the smallest of 8, 12 and 16 bits that holds its
   brightest pixel;
 - 1 bit: 0 and 255. EXIF orientation is ignored, for masks do not carry it.
 """
@@ -25,12 +27,12 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from ..errors import InputError
-from ..frame import Frame, Spacing
+from ..frame import Frame
 from .atomic import write_bytes
+from .header import MAX_PIXELS, Header
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
-MAX_PIXELS = 50_000_000  # 7,000 x 7,000: ten times any ultrasound frame; 40,000 x 40,000 would take 1.6 GB
 MAX_BYTES = 500_000_000
 
 ByteArray = NDArray[np.uint8]
@@ -53,31 +55,33 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_frame(path: Path, spacing_mm: Spacing | None = None) -> Frame:
-    """Read one frame as grayscale by the rules of this module; raise `InputError` where it cannot be."""
-    pixels = _to_gray(_decode(path), path)
-    return Frame(pixels, spacing_mm, source=str(path))
+def read_header(path: Path) -> Header:
+    """Number of pages and size of the first; raise `InputError` as `read_frame` does. Spacing is never known."""
+    with _open(path) as image:
+        return Header(getattr(image, "n_frames", 1), (image.height, image.width))
 
 
-def read_colour(path: Path) -> ByteArray:
+def read_frame(path: Path, place: int | None = None) -> Frame:
+    """Read one frame as grayscale by the rules of this module; raise `InputError` where it cannot be.
+
+    ``place``: the page of a TIFF, from 0; None is the only one.
+    """
+    return Frame(to_gray(_decode(path, place), path), source=str(path))
+
+
+def read_colour(path: Path, place: int | None = None) -> ByteArray:
     """Read one frame as RGB ``(H, W, 3)`` by the rules of `read_frame`; a gray one has equal channels."""
-    pixels = _eight_bit(_decode(path), path)
+    pixels = eight_bit(_decode(path, place), path)
     return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=-1) if pixels.ndim == 2 else pixels)
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width from the file's header alone; raise `InputError` as `read_frame` does."""
-    with _open(path) as image:
-        return image.height, image.width
-
-
-def read_labels(path: Path) -> ByteArray:
+def read_labels(path: Path, place: int | None = None) -> ByteArray:
     """Read the values ``(H, W)`` of a mask as stored: gray values, or a palette's indices; never its colours.
 
     Gray stored as RGB is taken where the channels are equal; what is fully transparent is 0. Raises `InputError` for
     colours that are not gray, for JPEG (it changes label values), floating-point numbers and values above 255.
     """
-    with _open(path) as image:
+    with _open_page(path, place) as image:
         if image.format == "JPEG":
             raise InputError(f"{path}: a mask stored as JPEG has damaged label values; save the masks as PNG or TIFF")
         if image.mode == "F":
@@ -116,16 +120,17 @@ def write_tiff(path: Path, pixels: ByteArray) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def frame_hash(path: Path) -> str:
-    """SHA-256 of the frame's size and pixels: by it a frame is known again under another name or in another format.
-
-    A JPEG's is that of its bytes, for decoders differ in its pixels.
-    """
+def frame_hash(path: Path, place: int | None = None) -> str:
+    """The `pixel_hash` of the frame; a JPEG's is that of its bytes, for decoders differ in its pixels."""
     with _open(path) as image:
         jpeg = image.format == "JPEG"
     if jpeg:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    pixels = read_frame(path).pixels
+    return pixel_hash(read_frame(path, place).pixels)
+
+
+def pixel_hash(pixels: ByteArray) -> str:
+    """SHA-256 of size and pixels: by it a frame is known again under another name or in another format."""
     return hashlib.sha256(f"{pixels.shape[0]} {pixels.shape[1]} ".encode() + pixels.tobytes()).hexdigest()
 
 
@@ -149,8 +154,24 @@ def _open(path: Path) -> Image.Image:
         raise InputError(
             f"{path}: {image.width} x {image.height} pixels; expected at most {MAX_PIXELS}: crop or shrink it"
         )
-    if pages > 1:
-        raise InputError(f"{path}: holds {pages} pages; expected one frame a file: export the pages one by one")
+    if pages > 1 and image.format != "TIFF":
+        raise InputError(f"{path}: an animation of {pages} pictures; expected one frame: export them one by one")
+    return image
+
+
+def _open_page(path: Path, place: int | None) -> Image.Image:
+    """The image at that page, which is of the size of the first."""
+    image = _open(path)
+    size = image.size
+    place = Header(getattr(image, "n_frames", 1), (image.height, image.width)).place(path, place)
+    if place == 0:
+        return image
+    try:
+        image.seek(place)
+    except Exception as error:
+        raise InputError(f"{path}: page {place} cannot be read ({_line(error)}); export it again") from error
+    if image.size != size:
+        raise InputError(f"{path}: page {place} is {image.size}, the first {size}; expected pages of one size")
     return image
 
 
@@ -169,10 +190,10 @@ def _load(image: Image.Image, path: Path) -> None:
         ) from error
 
 
-def _decode(path: Path) -> ByteArray | WordArray:
+def _decode(path: Path, place: int | None) -> ByteArray | WordArray:
     """Pixels as gray ``(H, W)`` or colour ``(H, W, 3)``, uint8 or uint16."""
     try:
-        image = _open(path)
+        image = _open_page(path, place)
     except _UnidentifiedError:
         if path.suffix.lower() in (".tif", ".tiff"):
             return _opaque(_decode_tiff(path))
@@ -263,20 +284,33 @@ def _opaque(pixels: ByteArray | WordArray) -> ByteArray | WordArray:
     return black.astype(np.uint8) if pixels.dtype == np.uint8 else black.astype(np.uint16)
 
 
-def _eight_bit(pixels: ByteArray | WordArray, path: Path) -> ByteArray:
+def eight_bit(pixels: ByteArray | WordArray, path: Path, top: int | None = None) -> ByteArray:
+    """The same pixels in 8 bit; ``top``: the value that is white."""
     if min(pixels.shape[:2]) < 1:
         raise InputError(f"{path}: the image has no pixels")
-    if pixels.dtype == np.uint16:
-        brightest = int(pixels.max())
-        top = next(2**bits - 1 for bits in (8, 12, 16) if brightest < 2**bits)
-        pixels = np.rint(pixels * (255.0 / top)).astype(np.uint8)
-    return np.asarray(pixels, np.uint8)
+    if top is None:
+        top = 255 if pixels.dtype == np.uint8 else white_of(int(pixels.max()))
+    if pixels.dtype == np.uint8 and top == 255:
+        return pixels.astype(np.uint8, copy=False)
+    return np.asarray(np.rint(pixels.clip(0, top) * (255.0 / top)), np.uint8)
 
 
-def _to_gray(stored: ByteArray | WordArray, path: Path) -> ByteArray:
-    pixels = _eight_bit(stored, path)
-    if pixels.ndim == 3:
-        same = (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all()
-        luma = pixels[..., 0] if same else (pixels @ np.array([299, 587, 114]) + 500) // 1000
-        pixels = luma.astype(np.uint8)
-    return np.ascontiguousarray(pixels, dtype=np.uint8)
+def to_gray(pixels: ByteArray | WordArray, path: Path, top: int | None = None) -> ByteArray:
+    """Gray ``(H, W)`` of gray or RGB ``(H, W, 3)`` by the rules of this module; ``top``: the value that is white."""
+    shown = eight_bit(pixels, path, top)
+    if shown.ndim == 3:
+        same = (shown[..., 0] == shown[..., 1]).all() and (shown[..., 0] == shown[..., 2]).all()
+        shown = shown[..., 0] if same else _luma(shown)
+    return np.ascontiguousarray(shown)
+
+
+def _luma(pixels: ByteArray) -> ByteArray:
+    luma = np.full(pixels.shape[:2], 500, np.uint32)
+    for channel, weight in enumerate((299, 587, 114)):
+        luma += np.multiply(pixels[..., channel], weight, dtype=np.uint32)
+    return (luma // 1000).astype(np.uint8)
+
+
+def white_of(brightest: int) -> int:
+    """The largest value of the range that deep frames use: the smallest of 8, 12 and 16 bits that holds it."""
+    return next(2**bits - 1 for bits in (8, 12, 16) if brightest < 2**bits)

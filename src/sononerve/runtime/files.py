@@ -6,31 +6,46 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
-from ..frame import Segmentation, Spacing
+from ..frame import Frame, Segmentation, Spacing
+from ..io import frames
 from ..io.atomic import blamed_on, check_folder, write_bytes
-from ..io.images import is_image, read_frame, write_png
+from ..io.images import write_png
 from ..io.overlay import overlay
 from .predictor import Predictor
 
 TABLE = "measurements.csv"
 MASK, OVERLAY, PROBABILITY = "mask", "overlay", "probability"
 COLUMNS = (
-    *("file", "class", "presence", "area_px", "area_mm2", "centroid_x", "centroid_y"),
+    *("file", "frame", "time_s", "class", "presence", "area_px", "area_mm2", "centroid_x", "centroid_y"),
     *("box_x", "box_y", "box_width", "box_height", "model"),
 )
+
+
+@dataclass(frozen=True)
+class Target:
+    """A frame to segment: ``place`` is which of the file's frames, from 0; None is the only one."""
+
+    file: Path
+    place: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the table's columns ``file`` and ``frame`` call it."""
+        return str(self.file), "" if self.place is None else str(self.place)
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What is written per frame, beside its rows in the table.
 
-    ``mask_ending``: a mask is called ``<stem><mask_ending>.png``; no part of a path.
+    ``mask_ending``: a mask is called ``<stem><mask_ending>.png``; no part of a path. A file of many frames gets a
+    folder, ``<stem>/000017<mask_ending>.png``.
     ``probabilities``: 16-bit PNG per class, 65535 is 1.
     """
 
@@ -38,46 +53,55 @@ class Wanted:
     overlays: bool = True
     probabilities: bool = False
 
-    def paths(self, file: Path, out: Path, classes: Sequence[str]) -> dict[str, Path]:
-        """Where each output of ``file`` goes."""
-        paths = {MASK: out / f"{file.stem}{self.mask_ending}.png"}
+    def paths(self, target: Target, out: Path, classes: Sequence[str]) -> dict[str, Path]:
+        """Where each output of ``target`` goes."""
+        stem = frames.stem_of(target.file) if target.place is None else f"{target.place:06}"
+        below = Path() if target.place is None else Path(frames.stem_of(target.file))
+        paths = {MASK: out / below / f"{stem}{self.mask_ending}.png"}
         if self.overlays:
-            paths[OVERLAY] = out / "overlays" / f"{file.stem}.png"
+            paths[OVERLAY] = out / "overlays" / below / f"{stem}.png"
         if self.probabilities:
             for label, name in enumerate(classes, start=1):
                 word = re.sub(r"[^\w-]+", "-", name).strip("-") or f"class-{label}"
-                paths[f"{PROBABILITY} {label}"] = out / "probabilities" / f"{file.stem}_{word}.png"
+                paths[f"{PROBABILITY} {label}"] = out / "probabilities" / below / f"{stem}_{word}.png"
         return paths
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``done`` and ``skipped`` count files; ``failed`` says what was wrong with each bad one."""
+    """``done`` and ``skipped`` count frames; ``failed`` says what was wrong with each bad file."""
 
     done: int
     skipped: int
     failed: tuple[str, ...]
 
 
-def list_images(inputs: Iterable[Path]) -> list[Path]:
-    """The images among ``inputs``, folders opened (not their subfolders); raise `InputError` for none or twins."""
+def list_files(inputs: Iterable[Path]) -> list[Path]:
+    """The files of ``inputs``, folders opened (not their subfolders); raise `InputError` for none or twins."""
     files: list[Path] = []
     for given in inputs:
-        found = _images_in(given) if given.is_dir() else [given]
+        found = sorted(filter(frames.is_source, given.iterdir())) if given.is_dir() else [given]
         if not found:
-            raise InputError(f"{given}: holds no image; expected PNG, JPEG, TIFF or BMP files")
+            raise InputError(f"{given}: holds no image; expected {frames.EXPECTED} files")
         files += found
     seen: dict[str, Path] = {}
     for file in files:
-        if file.stem in seen and seen[file.stem].resolve() != file.resolve():
-            raise InputError(f"{seen[file.stem]} and {file} would have one output; predict them into two folders")
-        seen.setdefault(file.stem, file)
+        stem = frames.stem_of(file)
+        if stem in seen and seen[stem].resolve() != file.resolve():
+            raise InputError(f"{seen[stem]} and {file} would have one output; predict them into two folders")
+        seen.setdefault(stem, file)
     return list(seen.values())
 
 
-def _images_in(folder: Path) -> list[Path]:
-    """A folder's images, without the hidden files that some systems leave beside them."""
-    return sorted(p for p in folder.iterdir() if p.is_file() and is_image(p) and not p.name.startswith("."))
+def _targets(file: Path) -> list[Target]:
+    """The file's frames in order; one for a file that cannot be opened, so that reading it says why."""
+    try:
+        count = frames.count_frames(file)
+    except InputError:
+        return [Target(file)]
+    if count <= 1 and frames.suffix_of(file) not in frames.VIDEO_SUFFIXES:
+        return [Target(file)]
+    return [Target(file, place) for place in range(max(1, count))]
 
 
 def predict_files(
@@ -90,54 +114,68 @@ def predict_files(
     spacing_mm: Spacing | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
-    """Segment ``files`` into ``out``; a file that cannot be read is noted and the rest goes on.
+    """Segment every frame of ``files`` into ``out``; a file that cannot be read is noted and the rest goes on.
 
-    ``resume`` leaves files alone that are in the table and whose pictures are all there; without it or ``overwrite``,
-    anything that would be replaced raises `InputError` before work starts, as does a table that another model began.
+    ``spacing_mm``: of the files that do not tell their own. ``resume`` leaves frames alone that are in the table and
+    whose pictures are all there; without it or ``overwrite``, anything that would be replaced raises `InputError`
+    before work starts, as does a table that another model began.
     """
     if re.search(r"[/\\\0]", wanted.mask_ending):
         raise InputError(f"--mask-ending {wanted.mask_ending!r}: expected an ending such as _mask, without a folder")
     if resume and overwrite:
         raise InputError("--resume and --overwrite: expected one of them")
     check_folder(out)
-    planned = _planned(files, out, wanted, predictor.classes)
+    targets = [target for file in files for target in _targets(file)]
+    planned = _planned(targets, out, wanted, predictor.classes)
     if not resume and not overwrite:
         _refuse_to_replace([out / TABLE, *planned])
     rows = _read_table(out / TABLE, predictor) if resume else []
-    lacking = {str(planned[path]) for path in planned if not path.exists()}
-    rows = [row for row in rows if row["file"] not in lacking]
-    finished = {row["file"] for row in rows}
-    done, failed = 0, []
-    for number, file in enumerate(files, start=1):
-        if str(file) not in finished:
+    lacking = {planned[path].key for path in planned if not path.exists()}
+    rows = [row for row in rows if _key(row) not in lacking]
+    finished = {_key(row) for row in rows}
+    done, failed = 0, dict[Path, str]()
+    for number, target in enumerate(targets, start=1):
+        if target.key not in finished and target.file not in failed:
             try:
-                segmentation = predictor.predict(read_frame(file, spacing_mm))
+                segmentation = predictor.predict(_read(target, spacing_mm))
                 if done == 0:  # not before: what fails from the start leaves nothing behind
                     _write_table(out / TABLE, rows)
-                _save(segmentation, wanted.paths(file, out, predictor.classes))
+                _save(segmentation, wanted.paths(target, out, predictor.classes))
                 with blamed_on(out / TABLE), (out / TABLE).open("a", newline="", encoding="utf-8") as table:
                     csv.DictWriter(table, COLUMNS).writerows(
-                        measurement_rows(str(file), segmentation, predictor.bundle.identity)
+                        measurement_rows(target, segmentation, predictor.bundle.identity)
                     )
                 done += 1
             except InputError as error:
-                failed.append(str(error))
+                failed[target.file] = str(error)
         if progress is not None:
-            progress(number, len(files))
-    return Outcome(done, len(files) - done - len(failed), tuple(failed))
+            progress(number, len(targets))
+    return Outcome(done, sum(target.key in finished for target in targets), tuple(failed.values()))
 
 
-def measurement_rows(file: str, segmentation: Segmentation, model: str = "") -> list[dict[str, str]]:
-    """One row of the table per class; empty fields where nothing was found or the spacing is unknown.
+def _read(target: Target, spacing_mm: Spacing | None) -> Frame:
+    frame = frames.read_frame(target.file, target.place)
+    return replace(frame, spacing_mm=frame.spacing_mm or spacing_mm)
+
+
+def measurement_rows(target: Target, segmentation: Segmentation, model: str = "") -> list[dict[str, str]]:
+    """One row of the table per class; empty fields where nothing was found or the spacing or time is unknown.
 
     ``model``: the `identity` of the bundle.
     """
-    rows = []
+    rows, seconds = [], segmentation.frame.time_s
     for measured in segmentation.measurements:
         x, y = measured.centroid or (None, None)
         box = measured.box or (None, None, None, None)
         area_mm2 = "" if measured.area_mm2 is None else f"{measured.area_mm2:.3f}"
-        texts = [file, measured.name, f"{segmentation.presence:.4f}", str(measured.area_px), area_mm2]
+        texts = [
+            *target.key,
+            "" if seconds is None else f"{seconds:.3f}",
+            measured.name,
+            f"{segmentation.presence:.4f}",
+            str(measured.area_px),
+            area_mm2,
+        ]
         texts += ["" if v is None else f"{v:.1f}" for v in (x, y)] + ["" if v is None else str(v) for v in box]
         texts.append(model)
         rows.append(dict(zip(COLUMNS, texts, strict=True)))
@@ -154,17 +192,19 @@ def _save(segmentation: Segmentation, paths: dict[str, Path]) -> None:
             write_png(path, np.rint(probability.clip(0, 1) * 65535).astype(np.uint16))
 
 
-def _planned(files: Sequence[Path], out: Path, wanted: Wanted, classes: Sequence[str]) -> dict[Path, Path]:
-    """Every picture that will be written, with its file; raise `InputError` where two are one or one is a frame."""
-    planned: dict[Path, Path] = {}
-    frames = {file.resolve() for file in files}
-    for file in files:
-        for path in wanted.paths(file, out, classes).values():
+def _planned(targets: Sequence[Target], out: Path, wanted: Wanted, classes: Sequence[str]) -> dict[Path, Target]:
+    """Every picture that will be written, with its frame; raise `InputError` where two are one or one is a frame."""
+    planned: dict[Path, Target] = {}
+    sources = {target.file.resolve() for target in targets}
+    for target in targets:
+        for path in wanted.paths(target, out, classes).values():
             if path in planned:
-                raise InputError(f"{planned[path]} and {file} would both write {path}; predict them into two folders")
-            if path.resolve() in frames:
+                raise InputError(
+                    f"{planned[path].file} and {target.file} would both write {path}; predict them into two folders"
+                )
+            if path.resolve() in sources:
                 raise InputError(f"{path}: is a frame to be segmented, and would be replaced; use another --out")
-            planned[path] = file
+            planned[path] = target
     return planned
 
 
@@ -193,10 +233,14 @@ def _read_table(path: Path, predictor: Predictor) -> list[dict[str, str]]:
     rows = [row for row in rows if None not in row.values()]
     if any(row["model"] != predictor.bundle.identity for row in rows):
         raise InputError(f"{path}: was begun with another model; use another --out")
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        found.setdefault(row["file"], []).append(row["class"])
-    return [row for row in rows if found[row["file"]] == list(predictor.classes)]
+        found.setdefault(_key(row), []).append(row["class"])
+    return [row for row in rows if found[_key(row)] == list(predictor.classes)]
+
+
+def _key(row: dict[str, str]) -> tuple[str, str]:
+    return row["file"], row["frame"]
 
 
 def _write_table(path: Path, rows: list[dict[str, str]]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..io import rle
 from ..io.atomic import check_place, write_text
+from ..io.frames import count_frames
 from ..io.images import read_labels
 
 CLASS = "nerve"
@@ -26,8 +27,8 @@ class Submission:
     def plan(cls, path: Path, files: Sequence[Path], classes: Sequence[str], replace: bool = False) -> Submission:
         """Look at names and classes before anything is predicted.
 
-        Raises `InputError` where a file is not called by a number, two have one number, the model does not know the
-        nerve, or ``path`` cannot be written or is there and not to be replaced.
+        Raises `InputError` where a file is not called by a number or holds several frames, two have one number, the
+        model does not know the nerve, or ``path`` cannot be written or is there and not to be replaced.
         """
         check_place(path)
         if path.is_dir() or (path.exists() and not replace):
@@ -38,6 +39,8 @@ class Submission:
         for file in files:
             if not (file.stem.isascii() and file.stem.isdecimal() and len(file.stem) < 10):
                 raise InputError(f"--submission: {file} is not called by a number; expected names such as 17.tif")
+            if _holds_several(file):
+                raise InputError(f"--submission: {file} holds several frames; expected one a file")
             twin = frames.setdefault(int(file.stem), file)
             if twin != file:
                 raise InputError(f"--submission: {twin} and {file} have one number; keep one of the two")
@@ -51,3 +54,10 @@ class Submission:
         lines = ["img,pixels"]
         lines += [f"{number},{rle.encode(read_labels(masks[file]) == self.label)}" for number, file in self.frames]
         write_text(self.path, "\n".join(lines) + "\n")
+
+
+def _holds_several(file: Path) -> bool:
+    try:
+        return count_frames(file) > 1
+    except InputError:  # predicting it says why
+        return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from ..data.augment import Augment
 from ..errors import InputError
@@ -27,12 +27,16 @@ class _Part(BaseModel):
 
 
 class DataConfig(_Part):
-    """Which frames: the arguments of `sononerve.load_dataset`, and which fold of which split."""
+    """Which frames: the arguments of `sononerve.load_dataset`, and which fold of which split.
+
+    ``spacing_mm``: (row, column) where the data do not tell it.
+    """
 
     folder: Path
     layout: str | None = None
     classes: tuple[str, ...] | None = None
     subject_pattern: str | None = None
+    spacing_mm: tuple[PositiveFloat, PositiveFloat] | None = None
     fold: int = Field(default=0, ge=0)
 
 

@@ -71,7 +71,9 @@ def open_data(config: TrainConfig) -> Dataset:
     """The data set that a training is about."""
     data = config.data
     with counted("read masks") as progress:
-        return load_dataset(data.folder, data.layout, data.classes, data.subject_pattern, progress)
+        return load_dataset(
+            data.folder, data.layout, data.classes, data.subject_pattern, progress, spacing_mm=data.spacing_mm
+        )
 
 
 def open_split(dataset: Dataset, out: Path, given: Path | None, fold: int) -> Split:

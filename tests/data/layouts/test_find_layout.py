@@ -52,7 +52,13 @@ def label_studio(data):
     data.text("export.json", json.dumps([{"id": 1, "annotations": [{"result": []}], "data": {"image": "a.png"}}]))
 
 
+def videos(data):
+    data.image("videos/clip.tif")
+    data.mask("masks/clip/000000.png")
+
+
 WRITERS = {
+    "videos": videos,
     "folders": folders,
     "kaggle": kaggle,
     "manifest": manifest,
@@ -85,8 +91,9 @@ def test_two_at_once_must_be_told_apart(data_folder, first, second):
     assert find_layout(data_folder.path, second) == second
 
 
-def test_a_manifest_is_believed_before_the_folders_it_lists(data_folder):
-    folders(data_folder)
+@pytest.mark.parametrize("listed", [folders, videos])
+def test_a_manifest_is_believed_before_the_folders_it_lists(data_folder, listed):
+    listed(data_folder)
     data_folder.manifest("images/1.png,masks/1.png")
     assert find_layout(data_folder.path) == "manifest"
 
@@ -131,7 +138,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 def test_an_unknown_name_lists_the_known_ones(data_folder):
     folders(data_folder)
-    with pytest.raises(InputError, match="--layout cocoa: unknown; expected one of manifest, kaggle, folders, coco"):
+    with pytest.raises(
+        InputError, match="--layout cocoa: unknown; expected one of manifest, videos, kaggle, folders, coco"
+    ):
         find_layout(data_folder.path, "cocoa")
 
 

@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
+from clips import number_in, write_numbered
+from dicoms import region, ultrasound
+from dicoms import write as write_dicom
 
+from sononerve.data.dataset import load_dataset
 from sononerve.data.layouts.manifest import read
 from sononerve.errors import InputError
+from sononerve.evaluate.boxes import truth_is_boxes
 
 FULL = "image,mask,subject,video,frame,boxes_xywh,spacing,annotator,probe"
 
@@ -163,3 +170,106 @@ def test_a_table_that_cannot_be_is_refused(filled, content, fault):
 
 def test_no_table_says_which(data_folder):
     refuse(data_folder, "no such file")
+
+
+# Files of many frames
+
+
+@pytest.fixture
+def clip(filled):
+    """Beside the frames of `filled` a clip of 20 numbered frames."""
+    write_numbered(filled.path / "clips/v.mp4", 20)
+    return filled
+
+
+def test_a_row_of_a_clip_is_the_frame_of_its_number(clip):
+    clip.manifest("clips/v.mp4,masks/a.png,17", "clips/v.mp4,masks/b.png,3", header="image,mask,frame")
+    records = read(clip.path)
+    assert [r.name for r in records] == ["clips/v.mp4#17", "clips/v.mp4#3"]
+    assert [(r.place, r.index, r.video) for r in records] == [(17, 17, "clips/v.mp4"), (3, 3, "clips/v.mp4")]
+
+
+def test_of_a_picture_the_column_frame_is_only_its_number_in_a_clip(filled):
+    filled.manifest("images/a.png,masks/a.png,17", header="image,mask,frame")
+    (record,) = read(filled.path)
+    assert (record.name, record.place, record.index) == ("images/a.png", None, 17)
+
+
+def test_one_frame_of_a_clip_may_not_stand_twice(clip):
+    clip.manifest("clips/v.mp4,masks/a.png,17", "clips/v.mp4,masks/b.png,17", header="image,mask,frame")
+    refuse(clip, "clips/v.mp4#17 is listed twice")
+
+
+@pytest.mark.parametrize("header", ["image,mask", "image,mask,frame"])
+def test_of_a_clip_the_frame_must_be_said(clip, header):
+    clip.manifest("clips/v.mp4,masks/a.png" + "," * (header.count(",") - 1), header=header)
+    refuse(clip, "line 2: v.mp4 holds many frames; expected the number of one in the column frame")
+
+
+def test_masks_may_be_frames_of_a_file_too(clip):
+    labels = np.zeros((160, 32, 20), np.uint8)
+    labels[4:9, 2:6, 17] = 1
+    nib.save(nib.Nifti1Image(labels, np.eye(4)), clip.path / "masks/v.nii.gz")
+    clip.manifest("clips/v.mp4,masks/v.nii.gz,17", "clips/v.mp4,masks/v.nii.gz,3", header="image,mask,frame")
+    dataset = load_dataset(clip.path)
+    assert dataset.present.tolist() == [True, False]
+    assert np.array_equal(dataset[0].labels, labels[:, :, 17].T)
+    assert number_in(dataset[0].frame.pixels) == 17
+
+
+def test_dicom_and_nifti_are_images_of_a_row(filled):
+    frames = np.stack([np.full((24, 32), 50 * i, np.uint8) for i in range(3)])
+    write_dicom(filled.path / "d/IM0001", ultrasound(frames, SequenceOfUltrasoundRegions=[region(0.008)]))
+    write_dicom(filled.path / "d/one.dcm", ultrasound(frames[:1]))
+    volume = nib.Nifti1Image(frames.T, np.diag([0.1, 0.2, 1, 1]))
+    volume.header.set_xyzt_units("mm")
+    nib.save(volume, filled.path / "d/n.nii.gz")
+    rows = [f"{name},masks/a.png,2," for name in ("d/IM0001", "d/one.dcm", "d/n.nii.gz")]
+    filled.manifest(*rows, "d/n.nii.gz,masks/a.png,1,0.4", header="image,mask,frame,spacing")
+    dataset = load_dataset(filled.path)
+    assert dataset.names == ["d/IM0001#2", "d/one.dcm", "d/n.nii.gz#2", "d/n.nii.gz#1"]
+    assert [int(sample.frame.pixels[0, 0]) for sample in dataset] == [100, 0, 100, 50]
+    spacings = [record.spacing_mm for record in dataset.records]
+    assert spacings == [pytest.approx((0.08, 0.08)), None, (0.2, 0.1), (0.4, 0.4)]  # the table before the file
+    assert [sample.frame.spacing_mm for sample in dataset] == spacings
+
+
+def test_a_given_spacing_is_that_of_what_does_not_know_its_own(filled):
+    filled.manifest("images/a.png,masks/a.png,0.1", "images/b.png,masks/b.png,", header="image,mask,spacing")
+    dataset = load_dataset(filled.path, spacing_mm=(0.5, 0.25))
+    assert [sample.frame.spacing_mm for sample in dataset] == [(0.1, 0.1), (0.5, 0.25)]
+
+
+# Boxes instead of a mask
+
+
+@pytest.mark.parametrize("header", ["image,mask,boxes_xywh", "image,boxes_xywh"])
+def test_where_there_is_no_mask_boxes_are_filled(filled, header):
+    empty = "," if "mask" in header else ""
+    filled.manifest(f'images/a.png,{empty}"[[3, 4, 10, 5]]"', f'images/b.png,{empty}"[]"', header=header)
+    dataset = load_dataset(filled.path)
+    assert dataset[0].labels.sum() == dataset[0].labels[4:9, 3:13].sum() == 50
+    assert dataset.present.tolist() == [True, False]
+    assert truth_is_boxes(dataset)
+
+
+def test_a_mask_is_believed_before_boxes(filled):
+    filled.manifest('images/a.png,masks/a.png,"[[3, 4, 10, 5]]"', header="image,mask,boxes_xywh")
+    dataset = load_dataset(filled.path)
+    assert dataset[0].labels.sum() == 20
+    assert not truth_is_boxes(dataset)
+
+
+# Spacing in two columns
+
+
+@pytest.mark.parametrize(("row", "expected"), [("0.1,0.2", (0.1, 0.2)), (",", None)])
+def test_spacing_in_two_columns(filled, row, expected):
+    filled.manifest(f"images/a.png,masks/a.png,{row}", header="image,mask,spacing_row_mm,spacing_col_mm")
+    assert read(filled.path)[0].spacing_mm == expected
+
+
+@pytest.mark.parametrize("row", ["0.1,", ",0.1", "0,0.1", "x,0.1", "-1,0.1"])
+def test_half_a_spacing_is_refused(filled, row):
+    filled.manifest(f"images/a.png,masks/a.png,{row}", header="image,mask,spacing_row_mm,spacing_col_mm")
+    refuse(filled, "expected mm per pixel")

@@ -110,7 +110,7 @@ def _mask_findings(dataset: Dataset, sample: Sample, name: str, area: Area) -> l
 def _screen(dataset: Dataset, i: int) -> list[Finding]:
     """What was burned into a frame; only files of images still have their colours."""
     record = dataset.records[i]
-    pixels = read_colour(record.image) if is_image(record.image) else dataset[i].frame.pixels
+    pixels = read_colour(record.image, record.place) if is_image(record.image) else dataset[i].frame.pixels
     drawn, name = find_overlays(pixels), dataset.names[i]
     found = [Finding(file=name, kind="text", told="a line of text", box=box) for box in drawn.text]
     marks = drawn.callipers if len(drawn.callipers) >= FEWEST_MARKS else ()

@@ -10,7 +10,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...frame import Sample
 from ...io.atomic import new_folder
-from . import coco, cvat, facts, folders, kaggle, label_studio, labelme, manifest, nnunet
+from . import coco, cvat, facts, folders, kaggle, label_studio, labelme, manifest, nnunet, videos
 from .facts import Fact
 from .names import Folds, Names
 from .record import Box, Record, RunLengths, StoredMask
@@ -84,6 +84,7 @@ LAYOUTS = {
         facts.ALL,
         lists=True,
     ),
+    "videos": Layout(videos.matches, videos.read, "a folder videos/ beside video_boxes.csv or masks/"),
     "kaggle": Layout(
         kaggle.matches,
         kaggle.read,
@@ -136,7 +137,7 @@ LAYOUTS = {
 def find_layout(folder: Path, name: str | None = None) -> str:
     """Name the layout of ``folder``, or check the ``name`` given; raise `InputError` where none or two fit.
 
-    A file that lists the frames, such as a manifest, is believed before the folders images/ and masks/.
+    A file that lists the frames, such as a manifest, is believed before the folders images/, videos/ and masks/.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected a data set")
@@ -145,8 +146,8 @@ def find_layout(folder: Path, name: str | None = None) -> str:
             raise InputError(f"--layout {name}: unknown; expected one of {', '.join(LAYOUTS)}")
         return name
     fitting = [key for key, layout in LAYOUTS.items() if layout.matches(folder)]
-    if "folders" in fitting and any(LAYOUTS[key].lists for key in fitting):
-        fitting.remove("folders")
+    if any(LAYOUTS[key].lists for key in fitting):
+        fitting = [key for key in fitting if key not in ("folders", "videos")]
     if not fitting:
         known = "; ".join(f"{layout.looks_like} ({key})" for key, layout in LAYOUTS.items())
         kind = "is empty" if not any(folder.iterdir()) else "holds no data set that is known"

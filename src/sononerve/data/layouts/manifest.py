@@ -2,7 +2,9 @@
 
 Columns: ``image`` and ``mask`` (paths below the manifest's folder), and as far as known ``subject``, ``video``,
 ``frame`` (number in the video), ``boxes_xywh`` (JSON list of ``[x, y, width, height]`` in pixels), ``spacing`` (mm per
-pixel, ``row,col`` or one number), ``annotator``. Further columns are ignored.
+pixel, ``row,col`` or one number) or ``spacing_row_mm`` and ``spacing_col_mm``, ``annotator``. Further columns are
+ignored. An image or mask may be a file of many frames: ``frame`` says which. Where there is no mask but the column
+``boxes_xywh``, the mask is the boxes, filled.
 """
 
 from __future__ import annotations
@@ -13,16 +15,20 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from ...errors import InputError
-from ...frame import Sample, Spacing
+from ...frame import Sample
+from ...io import frames
 from ...io.atomic import write_text
 from ...io.images import write_png
 from ...io.inside import path_inside
+from . import columns
 from .facts import Facts
+from .masks import FilledBoxes, MaskFrame
 from .names import Names, refuse_twins
-from .record import Box, Record
+from .record import Record, StoredMask
 
 TABLE = "manifest.csv"
 COLUMNS = ("image", "mask", "subject", "video", "frame", "boxes_xywh", "spacing", "annotator")
+ALWAYS_ONE = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 def matches(folder: Path) -> bool:
@@ -35,76 +41,56 @@ def read(folder: Path) -> list[Record]:
     table = folder / TABLE
     if not table.is_file():
         raise InputError(f"{table}: no such file; expected a table with the columns image and mask")
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            missing = {"image", "mask"} - set(rows.fieldnames or ())
-            if missing:
-                raise InputError(
-                    f"{table}: no column {', '.join(sorted(missing))}; expected image, mask, subject, video, ..."
-                )
-            boxed = "boxes_xywh" in (rows.fieldnames or ())
-            records = [_record(folder, row, f"{table}, line {rows.line_num}", boxed) for row in rows]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table}: not a CSV file in UTF-8 ({error}); save it as one") from error
-    if not records:
-        raise InputError(f"{table}: no rows; expected one per frame")
+    rows = columns.read_rows(table, ["image", "mask"], {"mask": "boxes_xywh"})
+    records = [_record(folder, row, where) for where, row in rows]
     refuse_twins(records, table)
     return records
 
 
-def _record(folder: Path, row: dict[str, str | None], where: str, boxed: bool) -> Record:
-    values = {
-        key: (value or "").strip() for key, value in row.items() if key is not None and not isinstance(value, list)
-    }
-    if not values["image"]:
+def _record(folder: Path, row: columns.Row, where: str) -> Record:
+    if not row["image"]:
         raise InputError(f"{where}: no image; expected its path below the manifest's folder")
-    image = path_inside(folder, values["image"], where, "manifest")
-    if not values["mask"]:
-        raise InputError(
-            f"{where}: no mask for {values['image']}; expected a path (a mask of zeros where there is no nerve)"
-        )
-    frame = values.get("frame", "")
-    if frame and not frame.isdecimal():
-        raise InputError(f"{where}: frame is {frame!r}; expected its number in the video, as 17")
+    image = path_inside(folder, row["image"], where, "manifest")
+    number = columns.frame_number(row, where)
+    many = _holds_many(image, number, where)
+    name = PurePosixPath(row["image"].replace("\\", "/")).as_posix()
     return Record(
-        name=PurePosixPath(values["image"].replace("\\", "/")).as_posix(),
+        name=f"{name}#{number}" if many else name,
         image=image,
-        mask=path_inside(folder, values["mask"], where, "manifest"),
-        subject=values.get("subject") or None,
-        video=values.get("video") or None,
-        index=int(frame) if frame else None,
-        boxes=_boxes(values.get("boxes_xywh", ""), where) if boxed else None,
-        spacing_mm=_spacing(values.get("spacing", ""), where),
-        annotator=values.get("annotator") or None,
+        mask=_mask(folder, row, number, where),
+        subject=row.get("subject") or None,
+        video=row.get("video") or (name if many else None),
+        index=number,
+        boxes=columns.boxes(row, where),
+        spacing_mm=columns.spacing(row, where),
+        annotator=row.get("annotator") or None,
+        place=number if many else None,
     )
 
 
-def _boxes(text: str, where: str) -> tuple[Box, ...]:
-    if not text:
-        return ()
-    try:
-        boxes = [tuple(float(v) for v in box) for box in json.loads(text)]
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+def _holds_many(file: Path, number: int | None, where: str) -> bool:
+    """Whether it is a file of many frames, of which ``number`` is meant."""
+    suffix = frames.suffix_of(file)
+    if suffix in ALWAYS_ONE:
+        return False
+    many = suffix in frames.VIDEO_SUFFIXES or (file.is_file() and frames.read_header(file).frames > 1)
+    if many and number is None:
+        raise InputError(f"{where}: {file.name} holds many frames; expected the number of one in the column frame")
+    return many
+
+
+def _mask(folder: Path, row: columns.Row, number: int | None, where: str) -> Path | StoredMask:
+    if row.get("mask"):
+        file = path_inside(folder, row["mask"], where, "manifest")
+        many = _holds_many(file, number, where)
+        return MaskFrame(file, number) if many and number is not None else file
+    boxes = columns.boxes(row, where)
+    if boxes is None:
         raise InputError(
-            f"{where}: boxes_xywh is {text[:60]!r}; expected a JSON list such as [[37, 132, 75, 76]]"
-        ) from error
-    for box in boxes:
-        if len(box) != 4 or not all(abs(v) < 1e6 for v in box) or box[2] <= 0 or box[3] <= 0:
-            raise InputError(f"{where}: a box is {list(box)}; expected [x, y, width, height] in pixels")
-    return tuple((b[0], b[1], b[2], b[3]) for b in boxes)
-
-
-def _spacing(text: str, where: str) -> Spacing | None:
-    if not text:
-        return None
-    try:
-        numbers = [float(word) for word in text.replace(";", ",").split(",")]
-    except ValueError as error:
-        raise InputError(f"{where}: spacing is {text!r}; expected mm per pixel as row,col or one number") from error
-    if len(numbers) not in (1, 2) or not all(0 < v < 100 for v in numbers):
-        raise InputError(f"{where}: spacing is {text!r}; expected mm per pixel as row,col or one number")
-    return numbers[0], numbers[-1]
+            f"{where}: no mask for {row['image']}; expected a path (a mask of zeros where there is no nerve), or boxes "
+            "in a column boxes_xywh"
+        )
+    return FilledBoxes(boxes, folder / TABLE)
 
 
 def write(samples: Iterable[tuple[str, Sample]], classes: tuple[str, ...], folder: Path) -> Names:

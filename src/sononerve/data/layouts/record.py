@@ -43,7 +43,9 @@ class RunLengths:
 class Record:
     """Where a frame and its mask are, and what is known of them.
 
-    ``name``: the image's path below the data set's folder, with ``/``: unique, and what split and scores call it.
+    ``name``: the image's path below the data set's folder, with ``/``: unique, and what split and scores call it; a
+    frame of many ends in its number, ``videos/8018.mp4#17``. ``place``: which frame of its file, from 0; None: the
+    only one.
     ``mask``: an image file, or what else it is kept as; None where nobody drew one. ``boxes``: native boxes, an empty
     tuple where the frame has none, None where the data set has no boxes at all. ``classes``: the names of labels
     1, 2, ... where the data set's own files tell them; the same for every frame.
@@ -59,3 +61,4 @@ class Record:
     spacing_mm: Spacing | None = None
     annotator: str | None = None
     classes: tuple[str, ...] | None = None
+    place: int | None = None
