@@ -11,6 +11,7 @@ import typer
 from .options import (
     ClassesOption,
     Data,
+    DropName,
     JsonOption,
     LayoutOption,
     ModelOption,
@@ -51,6 +52,10 @@ def train(
         Path | None, typer.Option("--split", help="A file of 'sononerve split'. Default: a new hold-out.")
     ] = None,
     fold: Annotated[int | None, typer.Option("--fold", help="Which fold of the split. Default: 0.")] = None,
+    drop: Annotated[
+        DropName | None,
+        typer.Option("--drop", help="Leave frames to fit out whose masks contradict those of near-duplicates."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
     size: Annotated[
         int | None, typer.Option("--size", help="Longer side of what the network sees, pixels. Default: 256.")
@@ -99,6 +104,7 @@ def train(
             "subject_pattern": subject_pattern,
             "spacing_mm": spacing_pair(spacing_mm),
             "fold": fold,
+            "drop": None if drop is None else drop.value,
         },
         "canvas": {"longest": size},
         "optimiser": {"learning_rate": learning_rate},

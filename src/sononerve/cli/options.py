@@ -26,6 +26,13 @@ class PartName(StrEnum):
     test = "test"
 
 
+class DropName(StrEnum):
+    """What a training may leave out."""
+
+    nothing = "nothing"
+    contradictions = "contradictions"
+
+
 class PrecisionName(StrEnum):
     """Arithmetic of the training."""
 

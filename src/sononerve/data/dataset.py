@@ -17,6 +17,7 @@ from ..io.frames import count_frames, frame_hash, read_frame, read_header, read_
 from .labels import resolve_classes, to_labels
 from .layouts import LAYOUTS, Record, find_layout
 from .layouts.drawn import class_names, named
+from .layouts.record import FaultyRecordsError
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
@@ -101,7 +102,7 @@ def load_dataset(
     """
     folder = Path(folder)
     name = find_layout(folder, layout)
-    records = LAYOUTS[name].read(folder)
+    records = _records(folder, name, faults)
     if subject_pattern is not None:
         records = [_with_subject(record, subject_pattern) for record in records]
     known = classes or _named_classes(folder) or class_names(records, assumed_classes) or assumed_classes
@@ -112,6 +113,17 @@ def load_dataset(
     areas = np.array([look.shares(len(found)) for look in looks]).reshape(len(records), len(found))
     records = [replace(record, spacing_mm=look.spacing_mm) for record, look in zip(records, looks, strict=True)]
     return Dataset(folder, name, tuple(records), found, areas, np.array([look.size for look in looks]))
+
+
+def _records(folder: Path, layout: str, faults: list[str] | None) -> list[Record]:
+    """What the layout reads; with ``faults`` the rest of it where some files cannot be used."""
+    try:
+        return LAYOUTS[layout].read(folder)
+    except FaultyRecordsError as error:
+        if faults is None or not error.records:
+            raise
+        faults += error.faults
+        return error.records
 
 
 def _looks(

@@ -38,6 +38,7 @@ class DataConfig(_Part):
     subject_pattern: str | None = None
     spacing_mm: tuple[PositiveFloat, PositiveFloat] | None = None
     fold: int = Field(default=0, ge=0)
+    drop: Literal["nothing", "contradictions"] = "nothing"
 
 
 class CanvasConfig(_Part):

@@ -41,7 +41,7 @@ def bundle_files(
         CONFIG: yaml.safe_dump(recorded, sort_keys=False).encode(),
         SPLIT: split.anonymous().model_dump_json().encode(),
         SCORES: b"{}\n",
-        CARD: card(config, plan, split, classes, None).encode(),
+        CARD: card(config, plan, split, fitted, None).encode(),
     }
 
 
@@ -51,15 +51,19 @@ def nerve_share(dataset: Dataset) -> float:
     return float(np.median(areas)) if areas.size else SMALL_NERVE
 
 
-def card(config: TrainConfig, plan: Plan, split: Split, classes: tuple[str, ...], scores: Scores | None) -> str:
-    """The model's card in Markdown: what it is, what it saw, how it scored, what it is not."""
+def card(config: TrainConfig, plan: Plan, split: Split, fitted: Dataset, scores: Scores | None) -> str:
+    """The model's card in Markdown: what it is, what it saw (``fitted``), how it scored, what it is not."""
     fold = split.fold(config.data.fold)
-    return f"""# {config.model}: {", ".join(classes)}
+    left_out = len(fold.fit) - len(fitted)
+    counts = f"{len(fitted)} frames to fit, {len(fold.tune)} to tune, {len(fold.test)} held out"
+    if left_out:
+        counts += f"; {left_out} left out of those to fit, their masks contradict others'"
+    return f"""# {config.model}: {", ".join(fitted.classes)}
 
 Not a medical device: for research only.
 
 - network: {config.model}, {plan.parameters:,} parameters, canvas {plan.preprocess.height} x {plan.preprocess.width}
-- data: {config.data.folder.name}, {len(fold.fit)} frames to fit, {len(fold.tune)} to tune, {len(fold.test)} held out
+- data: {config.data.folder.name}, {counts}
 - split: {split.statement}
 - training: {plan.steps} steps of {plan.batch} frames, {plan.precision} precision, seed {config.seed}
 - made by sononerve {__version__}

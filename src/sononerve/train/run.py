@@ -20,6 +20,7 @@ from ..progress import console, counted
 from ..runtime.bundle import CARD, SCORES, Bundle, write_bundle
 from .checkpoint import load_weights
 from .config import TrainConfig
+from .drop import DROPPED, dropped_frames, read_dropped, without, write_dropped
 from .export import bundle_files, card
 from .fit import fit
 from .memory import keep_memory
@@ -50,7 +51,10 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
     torch.manual_seed(config.seed)
     model = build(config.model, config.network, len(dataset.classes))
     loss = DiceCrossEntropy(**config.loss.model_dump())
-    varied, plain = _feed(config, dataset, division, model.divisor)
+    dropped = _dropped(config, dataset, division, out)
+    fitted, tuned = (dataset.select(division.indices(dataset, config.data.fold, part)) for part in ("fit", "tune"))
+    fitted = without(fitted, dropped)
+    varied, plain = _feed(config, fitted, tuned, model.divisor)
     if (out / PLAN).is_file():
         plan = Plan.read(out / PLAN)
     else:
@@ -58,13 +62,13 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
         scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
         reserve_s = EXPORT_S + scoring_s + time.monotonic() - began
         plan = make_plan(config, varied.preprocess, model, loss, batch, (varied.frames, len(plain)), reserve_s)
-        _write_folder(out, config, division, plan)
+        _write_folder(out, config, division, dropped, plan)
     torch.set_num_threads(plan.threads)  # the order of sums depends on it, and with it what a resumed run arrives at
-    _announce(config, dataset, division, plan)
+    _announce(config, dataset, division, dropped, plan)
     task = Supervised(model, loss, config.optimiser, plan.steps, config.seed, dataset.classes)
     data = FrameModule(varied, plain, plan.batch, plan.steps_per_round, plan.workers, config.seed)
     task.load_state_dict(load_weights(fit(task, data, config, plan, out)))
-    return _finish(task.model, config, dataset, division, plan, out)
+    return _finish(task.model, config, dataset, fitted, division, plan, out)
 
 
 def open_data(config: TrainConfig) -> Dataset:
@@ -125,18 +129,28 @@ def _difference(one: TrainConfig, other: TrainConfig) -> str | None:
     return None
 
 
-def _write_folder(out: Path, config: TrainConfig, division: Split, plan: Plan) -> None:
+def _write_folder(out: Path, config: TrainConfig, division: Split, dropped: dict[str, str], plan: Plan) -> None:
     """The plan last: a folder without one was stopped before anything was decided, and starts anew."""
     out.mkdir(parents=True, exist_ok=True)
     _pinned(config, plan).write(out / CONFIG)
     division.write(out / SPLIT)
+    if config.data.drop != "nothing":
+        write_dropped(out / DROPPED, dropped)
     plan.write(out / PLAN)
 
 
-def _feed(config: TrainConfig, dataset: Dataset, division: Split, divisor: int) -> tuple[VariedFrames, PlainFrames]:
+def _dropped(config: TrainConfig, dataset: Dataset, division: Split, out: Path) -> dict[str, str]:
+    """Frames of the fit part to leave out, with the reasons; those of a run that was begun stay the same."""
+    if config.data.drop == "nothing":
+        return {}
+    if (out / PLAN).is_file():
+        return read_dropped(out / DROPPED)
+    with counted("find contradictions") as progress:
+        return dropped_frames(dataset.select(division.indices(dataset, config.data.fold, "fit")), progress)
+
+
+def _feed(config: TrainConfig, fitted: Dataset, tuned: Dataset, divisor: int) -> tuple[VariedFrames, PlainFrames]:
     """Frames of fit and tune, scaled to the canvas."""
-    fold = config.data.fold
-    fitted, tuned = (dataset.select(division.indices(dataset, fold, part)) for part in ("fit", "tune"))
     preprocess = plan_canvas(fitted, config.canvas, divisor)
     with counted("read frames to fit") as progress:
         fit_canvases = Canvases.of(fitted, preprocess, progress)
@@ -154,12 +168,16 @@ def _with_statistics(preprocess: Preprocess, canvases: Canvases) -> Preprocess:
     return preprocess.model_copy(update={"mean": mean, "std": std})
 
 
-def _announce(config: TrainConfig, dataset: Dataset, division: Split, plan: Plan) -> None:
+def _announce(config: TrainConfig, dataset: Dataset, division: Split, dropped: dict[str, str], plan: Plan) -> None:
     fold = division.fold(config.data.fold)
     labels = ", ".join(f"{i} {name}" for i, name in enumerate(dataset.classes, start=1))
     console.print(f"data: {len(dataset)} frames ({dataset.layout}), labels {labels}")
     console.print(f"split: {division.statement}; {len(fold.fit)} fit, {len(fold.tune)} tune, {len(fold.test)} test")
-    passes = plan.steps * plan.batch * config.devices / max(1, len(fold.fit))
+    if dropped:
+        console.print(
+            f"left out: {len(dropped)} of the frames to fit, listed in {DROPPED}: their masks contradict others"
+        )
+    passes = plan.steps * plan.batch * config.devices / max(1, len(fold.fit) - len(dropped))
     console.print(
         f"plan: {config.model}, {plan.parameters / 1e6:.2f} M parameters, {plan.preprocess.height} x "
         f"{plan.preprocess.width}, {plan.steps} steps of {plan.batch} frames, {plan.step_s:.2f} s each, "
@@ -170,17 +188,22 @@ def _announce(config: TrainConfig, dataset: Dataset, division: Split, plan: Plan
 
 
 def _finish(
-    model: SegmentationModel, config: TrainConfig, dataset: Dataset, division: Split, plan: Plan, out: Path
+    model: SegmentationModel,
+    config: TrainConfig,
+    dataset: Dataset,
+    fitted: Dataset,
+    division: Split,
+    plan: Plan,
+    out: Path,
 ) -> Evaluation:
     """Write the bundle, score it as a user would run it, and put the scores into it."""
     console.print("write the bundle")
-    fitted = dataset.select(division.indices(dataset, config.data.fold, "fit"))
     files = bundle_files(model, config, plan, division, fitted)
     write_bundle(out / BUNDLE, files)
     with counted("score the test part") as progress:
         evaluation = evaluate(Bundle.open(out / BUNDLE), dataset, progress=progress)
     files[SCORES] = evaluation.scores.anonymous().to_json().encode()
-    files[CARD] = card(config, plan, division, dataset.classes, evaluation.scores).encode()
+    files[CARD] = card(config, plan, division, fitted, evaluation.scores).encode()
     write_bundle(out / BUNDLE, files)
     write_text(out / SCORES, evaluation.scores.to_json())
     return evaluation

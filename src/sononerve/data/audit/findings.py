@@ -91,7 +91,10 @@ class Audit(_Part):
         told = [
             (len(self.leaks), "near-duplicate pair(s) stand on two sides of the split: its scores flatter"),
             (len(self.one_person), "pair(s) of subjects share a near-duplicate frame: they may be one person"),
-            (len(self.contradictions), "pair(s) of near-duplicates have contradictory masks; see train --drop"),
+            (
+                len({c.files for c in self.contradictions}),
+                "pair(s) of near-duplicates have contradictory masks; see train --drop",
+            ),
             (len(self.faults), "file(s) cannot be used as they are"),
             *((len(files[kind]), sentence) for kind, sentence in WARNED.items()),
             (int(self.subjects is None and self.frames > 0), "no subject is known: scores are by near-duplicates only"),

@@ -22,7 +22,7 @@ def lines(audit: Audit) -> list[tuple[str, str]]:
         ("scan area", f"{audit.scan_share:.0%} of the screen"),
         ("near-duplicates", _clusters(audit.duplicates)),
         ("same place", _clusters(audit.related)),
-        ("contradictory masks", f"{len(audit.contradictions)} pair(s)"),
+        ("contradictory masks", f"{len({c.files for c in audit.contradictions})} pair(s)"),
     ]
     for title, findings in (("masks to look at", audit.masks), ("drawn over the echoes", audit.screen)):
         kinds = {

@@ -10,7 +10,7 @@ from ...frame import Sample
 from ...io.atomic import write_text
 from ...io.images import is_image, write_png
 from .names import Names
-from .record import Record
+from .record import Record, sound
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "frames")
 MASK_FOLDERS = ("masks", "mask", "labels", "annotations")
@@ -35,17 +35,18 @@ def read(folder: Path) -> list[Record]:
     if not frames:
         raise InputError(f"{images}: holds no image; expected PNG, JPEG, TIFF or BMP files")
     drawn = _by_stem(masks)
-    records = []
+    records, faults = [], []
     for stem, image in sorted(frames.items()):
         names = [stem + ending for ending in MASK_ENDINGS if stem + ending in drawn]
-        if not names:
-            raise InputError(f"{image}: no mask; expected {masks / (stem + '.png')} (all 0 where there is no nerve)")
-        records.append(Record(image.relative_to(folder).as_posix(), image, drawn.pop(names[0])))
-    if drawn:
-        raise InputError(
-            f"{min(drawn.values())}: a mask without an image; expected one of its name in {images}, or remove it"
-        )
-    return records
+        if names:
+            records.append(Record(image.relative_to(folder).as_posix(), image, drawn.pop(names[0])))
+        else:
+            faults.append(f"{image}: no mask; expected {masks / (stem + '.png')} (all 0 where there is no nerve)")
+    faults += [
+        f"{mask}: a mask without an image; expected one of its name in {images}, or remove it"
+        for mask in sorted(drawn.values())
+    ]
+    return sound(records, faults)
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

@@ -16,7 +16,7 @@ from ...io.atomic import write_text
 from ...io.images import write_tiff
 from .facts import is_number
 from .names import Folds, Names
-from .record import Record, RunLengths
+from .record import Record, RunLengths, sound
 
 FRAME = re.compile(r"(\d+)_(\d+)\.tif", re.IGNORECASE)
 MASK = re.compile(r"(\d+_\d+)_mask\.tif", re.IGNORECASE)
@@ -42,23 +42,24 @@ def read(folder: Path) -> list[Record]:
     home = _home(folder)
     tables = [path for path in (home / TABLE, folder / TABLE) if path.is_file()]
     runs = _read_table(tables[0]) if tables else {}
-    records = []
+    records, faults = [], []
     files = _by_lower_name(home)
     for path in files.values():
         alone = MASK.fullmatch(path.name)
         if alone is not None and f"{alone.group(1)}.tif" not in files:
-            raise InputError(f"{path}: a mask without an image; expected {alone.group(1)}.tif beside it, or remove it")
+            faults.append(f"{path}: a mask without an image; expected {alone.group(1)}.tif beside it, or remove it")
         found = FRAME.fullmatch(path.name)
         if found is None:
             continue
         subject, number = found.groups()
         mask = files.get(f"{path.stem}_mask.tif") or runs.get((subject, number))
         if mask is None:
-            raise InputError(f"{path}: no mask; expected {path.stem}_mask.tif beside it or a row in {TABLE}")
+            faults.append(f"{path}: no mask; expected {path.stem}_mask.tif beside it or a row in {TABLE}")
+            continue
         records.append(Record(path.relative_to(folder).as_posix(), path, mask, subject=subject, index=int(number)))
-    if not records:
+    if not records and not faults:
         raise InputError(f"{folder}: expected frames named SUBJECT_N.tif, as 1_1.tif")
-    return records
+    return sound(records, faults)
 
 
 def _by_lower_name(folder: Path) -> dict[str, Path]:

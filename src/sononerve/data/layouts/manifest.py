@@ -24,7 +24,7 @@ from . import columns
 from .facts import Facts
 from .masks import FilledBoxes, MaskFrame
 from .names import Names, refuse_twins
-from .record import Record, StoredMask
+from .record import Record, StoredMask, sound
 
 TABLE = "manifest.csv"
 COLUMNS = ("image", "mask", "subject", "video", "frame", "boxes_xywh", "spacing", "annotator")
@@ -42,9 +42,14 @@ def read(folder: Path) -> list[Record]:
     if not table.is_file():
         raise InputError(f"{table}: no such file; expected a table with the columns image and mask")
     rows = columns.read_rows(table, ["image", "mask"], {"mask": "boxes_xywh"})
-    records = [_record(folder, row, where) for where, row in rows]
+    records, faults = [], []
+    for where, row in rows:
+        try:
+            records.append(_record(folder, row, where))
+        except InputError as error:
+            faults.append(str(error))
     refuse_twins(records, table)
-    return records
+    return sound(records, faults)
 
 
 def _record(folder: Path, row: columns.Row, where: str) -> Record:

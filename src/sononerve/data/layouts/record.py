@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import InputError
 from ...frame import Spacing
 from ...io import rle
 
@@ -62,3 +63,19 @@ class Record:
     annotator: str | None = None
     classes: tuple[str, ...] | None = None
     place: int | None = None
+
+
+class FaultyRecordsError(InputError):
+    """Some of a data set's files cannot be used: ``faults`` says why, ``records`` are the rest."""
+
+    def __init__(self, faults: list[str], records: list[Record]) -> None:
+        more = f" ({len(faults) - 1} more file(s) are wrong: 'sononerve audit' lists them)" if len(faults) > 1 else ""
+        super().__init__(faults[0] + more)
+        self.faults, self.records = faults, records
+
+
+def sound(records: list[Record], faults: list[str]) -> list[Record]:
+    """The records, where there are no ``faults``; raise `FaultyRecordsError` where there are."""
+    if faults:
+        raise FaultyRecordsError(faults, records)
+    return records
