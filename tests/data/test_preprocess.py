@@ -9,6 +9,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from sononerve.data.preprocess import Preprocess
+from sononerve.data.screen import whole
 
 SIDE = st.integers(24, 90)
 CANVAS = st.integers(20, 70)
@@ -142,7 +143,7 @@ def test_boxes_follow_the_pixels(height, width, canvas_height, canvas_width):
     pixels[5 : height - 4, 3 : width - 8] = 255
     rows, columns = np.nonzero(preprocess.frame(pixels) > 127)
     hull = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-    assert np.abs(preprocess.boxes(box, (height, width))[0] - hull).max() <= 1
+    assert np.abs(preprocess.boxes(box, whole((height, width)))[0] - hull).max() <= 1
 
 
 def test_a_frame_is_normalised_by_its_own_mean_and_deviation():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,12 @@ OTHER_LEVEL = 0.02  # where a scaled pixel lies half-way between two grey levels
 class Pair:
     """One network twice: in PyTorch between the two ends of `Preprocess`, and as the bundle's graph."""
 
-    def __init__(self, normalisation: str) -> None:
+    def __init__(self, normalisation: str, region: str) -> None:
         torch.manual_seed(3)
         self.model = lively(build("unet", {"width": 4, "depth": 3}, CLASSES))
-        self.preprocess = Preprocess(height=HEIGHT, width=WIDTH, normalisation=normalisation, mean=61.7, std=43.3)
+        self.preprocess = Preprocess(
+            height=HEIGHT, width=WIDTH, region=region, normalisation=normalisation, mean=61.7, std=43.3
+        )
         self.graph = bundle_graph(self.model, self.preprocess, CLASSES)
         self.session = ort.InferenceSession(self.graph, providers=["CPUExecutionProvider"])
 
@@ -40,8 +43,9 @@ class Pair:
 
     def ties(self, frame: Floats) -> bool:
         """Whether a pixel of the canvas lies half-way between two grey levels, but for rounding."""
-        rows, columns = self.preprocess.weights(frame.shape)
-        scaled = rows @ frame.astype(np.float32) @ columns.T
+        area = self.preprocess.area(frame)
+        rows, columns = self.preprocess.weights(area.shape)
+        scaled = rows @ frame[area.slices].astype(np.float32) @ columns.T
         return bool((np.abs(scaled % 1 - 0.5) < 1e-3).any())
 
     def by_torch(self, frame: Floats) -> Floats:
@@ -49,7 +53,7 @@ class Pair:
         canvas = self.preprocess.normalise(self.preprocess.frame(frame))
         with torch.no_grad():
             found = self.model.eval()(torch.from_numpy(canvas)[None, None]).probabilities()[0]
-        return self.preprocess.restore(found.numpy(), frame.shape)
+        return self.preprocess.restore(found.numpy(), frame.shape, self.preprocess.area(frame))
 
 
 def lively(model: SegmentationModel) -> SegmentationModel:
@@ -63,9 +67,9 @@ def lively(model: SegmentationModel) -> SegmentationModel:
     return model
 
 
-@pytest.fixture(scope="module", params=["frame", "fixed"])
+@pytest.fixture(scope="module", params=[("frame", "frame"), ("fixed", "frame"), ("frame", "scan"), ("fixed", "scan")])
 def pair(request: pytest.FixtureRequest) -> Pair:
-    return Pair(request.param)
+    return Pair(*request.param)
 
 
 def noise(height: int, width: int, seed: int = 0) -> Floats:
@@ -101,6 +105,34 @@ def test_a_blank_frame_has_finite_answers_as_in_torch(pair: Pair, level: int) ->
     found = pair.by_graph(frame[None])[0]
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found, pair.by_torch(frame), atol=NEAR)
+
+
+@settings(max_examples=25)
+@given(sides=st.tuples(*[st.integers(0, 40)] * 4), black=st.integers(0, 50), size=st.tuples(*[st.integers(3, 80)] * 2))
+def test_the_scan_on_a_black_screen_is_answered_as_in_torch_and_the_black_is_nothing(
+    sides: tuple[int, ...], black: int, size: tuple[int, int]
+) -> None:
+    top, bottom, left, right = sides
+    frame = np.pad(np.maximum(noise(*size), black + 9), ((top, bottom), (left, right)), constant_values=black)
+    pair = scan_pair()
+    found = pair.by_graph(frame[None])[0]
+    np.testing.assert_allclose(found, pair.by_torch(frame), atol=OTHER_LEVEL if pair.ties(frame) else NEAR)
+    if any(sides):
+        inside = found[:, top : top + size[0], left : left + size[1]]
+        assert np.isclose(inside.sum(), found.sum())
+
+
+@cache
+def scan_pair() -> Pair:
+    return Pair("frame", "scan")
+
+
+def test_frames_of_a_batch_are_cut_each_to_its_own_scan() -> None:
+    frames = np.zeros((3, 90, 100), np.uint8)
+    for i, (top, bottom, left, right) in enumerate([(0, 50, 10, 100), (30, 90, 0, 40), (0, 90, 0, 100)]):
+        frames[i, top:bottom, left:right] = np.maximum(noise(bottom - top, right - left, i), 20)
+    singles = np.concatenate([scan_pair().by_graph(frame[None]) for frame in frames])
+    np.testing.assert_allclose(scan_pair().by_graph(frames), singles, atol=1e-6)
 
 
 def test_a_batch_of_three_is_three_single_frames(pair: Pair) -> None:

@@ -137,3 +137,15 @@ def test_a_plan_with_a_field_missing_or_unknown_is_refused(planned: Callable[...
         (tmp_path / "plan.json").write_text(str(told).replace("'", '"').replace("None", "null"))
         with pytest.raises(InputError, match="not a plan"):
             Plan.read(tmp_path / "plan.json")
+
+
+def test_the_canvas_takes_the_shape_of_the_scan_where_that_is_seen(data_folder):
+    scan = np.random.default_rng(0).integers(60, 200, (40, 80), dtype=np.uint8)
+    for i in range(3):
+        data_folder.save(f"images/{i}.png", np.pad(scan, ((10, 30), (0, 0))))
+        data_folder.mask(f"masks/{i}.png", size=(80, 80))
+    dataset = load_dataset(data_folder.path)
+    seen = plan_canvas(dataset, CanvasConfig(longest=64, region="scan"), 16)
+    assert (seen.height, seen.width, seen.region) == (32, 64, "scan")
+    whole = plan_canvas(dataset, CanvasConfig(longest=64), 16)
+    assert (whole.height, whole.width, whole.region) == (64, 64, "frame")

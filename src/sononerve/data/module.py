@@ -47,7 +47,8 @@ class Canvases:
             sample = dataset[i]
             frames[i] = preprocess.frame(sample.frame.pixels)
             if sample.labels is not None:
-                labels[i] = preprocess.mask(sample.labels, len(dataset.classes))
+                area = preprocess.area(sample.frame.pixels)
+                labels[i] = preprocess.mask(sample.labels, len(dataset.classes), area)
             if progress is not None:
                 progress(i + 1, len(dataset))
         return cls(frames, labels)

@@ -1,8 +1,8 @@
 """What the network sees: one definition of scaling and normalisation, for training and for run time.
 
-A frame is scaled by one factor for both axes until it fits the network's canvas, centred, and the rest of the canvas is
-black. Scaling is two matrix products, ``rows @ pixels @ columns.T``, with triangle weights that widen when shrinking
-(antialiasing), because engines disagree about ``Resize``. ``sononerve.train.graph`` writes
+A frame, or the scan area in it, is scaled by one factor for both axes until it fits the network's canvas, centred, and
+the rest of the canvas is black. Scaling is two matrix products, ``rows @ pixels @ columns.T``, with triangle weights
+that widen when shrinking (antialiasing), because engines disagree about ``Resize``. ``sononerve.train.graph`` writes
 the same sums into the bundle.
 """
 
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from .screen import Area, scan_area, whole
+
 FloatArray = NDArray[np.float32]
 ByteArray = NDArray[np.uint8]
 
@@ -24,8 +26,9 @@ EDGE = np.float32(1e-3)  # pixels; a centre on the very edge is inside, whatever
 class Preprocess(BaseModel):
     """Scale frames to a canvas of ``height`` x ``width`` pixels and normalise them.
 
-    ``normalisation``: ``"frame"`` takes the canvas's own mean and standard deviation, ``"fixed"`` the given ``mean``
-    and ``std`` (grey levels 0..255).
+    ``region``: ``"frame"`` shows the network the whole frame, ``"scan"`` the `scan_area` in it, without the black
+    around it. ``normalisation``: ``"frame"`` takes the canvas's own mean and standard deviation, ``"fixed"`` the given
+    ``mean`` and ``std`` (grey levels 0..255).
 
     >>> Preprocess(height=64, width=96).frame(np.zeros((512, 534), np.uint8)).shape
     (64, 96)
@@ -35,6 +38,7 @@ class Preprocess(BaseModel):
 
     height: int = Field(gt=0)
     width: int = Field(gt=0)
+    region: Literal["frame", "scan"] = "frame"
     normalisation: Literal["frame", "fixed"] = "frame"
     mean: float = 0.0
     std: float = Field(default=255.0, gt=0)
@@ -48,13 +52,22 @@ class Preprocess(BaseModel):
         scale = self.scale(shape)
         return scaling_weights(shape[0], self.height, scale), scaling_weights(shape[1], self.width, scale)
 
+    def area(self, pixels: ByteArray) -> Area:
+        """What of a frame ``(H, W)`` the network sees."""
+        return scan_area(pixels) if self.region == "scan" else whole(pixels.shape)
+
     def frame(self, pixels: ByteArray) -> ByteArray:
         """Scale ``(H, W)`` uint8 to the canvas ``(height, width)``, rounded to uint8."""
-        rows, columns = self.weights(pixels.shape)
-        return np.asarray(np.rint(rows @ pixels.astype(np.float32) @ columns.T), np.uint8)
+        area = self.area(pixels)
+        rows, columns = self.weights(area.shape)
+        return np.asarray(np.rint(rows @ pixels[area.slices].astype(np.float32) @ columns.T), np.uint8)
 
-    def mask(self, labels: ByteArray, classes: int) -> ByteArray:
-        """Scale a label map ``(H, W)``: each canvas pixel takes the label that covers most of it (0 outside)."""
+    def mask(self, labels: ByteArray, classes: int, area: Area | None = None) -> ByteArray:
+        """Scale a label map ``(H, W)``: each canvas pixel takes the label that covers most of it (0 outside).
+
+        ``area``: what of the frame is seen, from `Preprocess.area`; all of it where left out.
+        """
+        labels = labels if area is None else labels[area.slices]
         rows, columns = self.weights(labels.shape)
         best = np.full((self.height, self.width), 0.5, np.float32)
         scaled = np.zeros((self.height, self.width), np.uint8)
@@ -68,10 +81,11 @@ class Preprocess(BaseModel):
             best = np.maximum(best, share)
         return scaled
 
-    def boxes(self, boxes: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-        """Move boxes ``(n, 4)`` xyxy in pixels of a frame of ``shape`` to pixels of the canvas."""
-        scale = self.scale(shape)
-        top, left = (self.height - shape[0] * scale) / 2, (self.width - shape[1] * scale) / 2
+    def boxes(self, boxes: NDArray[np.float32], area: Area) -> NDArray[np.float32]:
+        """Move boxes ``(n, 4)`` xyxy in pixels of a frame of which ``area`` is seen to pixels of the canvas."""
+        scale = self.scale(area.shape)
+        top = (self.height - area.shape[0] * scale) / 2 - area.top * scale
+        left = (self.width - area.shape[1] * scale) / 2 - area.left * scale
         return np.asarray(boxes * scale + np.array([left, top, left, top]), np.float32)
 
     def normalise(self, canvas: ByteArray | FloatArray) -> FloatArray:
@@ -81,12 +95,18 @@ class Preprocess(BaseModel):
             return (values - np.float32(self.mean)) / np.float32(self.std)
         return np.asarray((values - values.mean()) / np.maximum(values.std(), np.float32(STD_FLOOR)), np.float32)
 
-    def restore(self, canvas: FloatArray, shape: tuple[int, int]) -> FloatArray:
-        """Scale maps ``(..., height, width)`` back to ``(..., H, W)``: the way back from the canvas."""
-        scale = self.scale(shape)
-        rows = restoring_weights(self.height, shape[0], scale)
-        columns = restoring_weights(self.width, shape[1], scale)
-        return np.asarray(rows @ canvas @ columns.T, np.float32)
+    def restore(self, canvas: FloatArray, shape: tuple[int, int], area: Area | None = None) -> FloatArray:
+        """Scale maps ``(..., height, width)`` back to ``(..., H, W)``, the way back from the canvas.
+
+        They are 0 outside of ``area``, what of the frame was seen; all of it where left out.
+        """
+        area = whole(shape) if area is None else area
+        scale = self.scale(area.shape)
+        rows = restoring_weights(self.height, area.shape[0], scale)
+        columns = restoring_weights(self.width, area.shape[1], scale)
+        maps = np.zeros((*canvas.shape[:-2], *shape), np.float32)
+        maps[(..., *area.slices)] = rows @ canvas @ columns.T
+        return maps
 
 
 def scaling_weights(source: int, target: int, scale: float) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DARK = 2  # grey levels above the darkest pixel; up to there it is screen, not tissue or its noise
-LIT = 0.02  # share of a row that must be brighter to count as tissue: a letter or a logo is not enough
+LIT = 50  # one pixel in so many of a row must be brighter to count as tissue: a letter or a logo is not enough
 
 
 class Area(NamedTuple):
@@ -18,6 +18,11 @@ class Area(NamedTuple):
     bottom: int
     left: int
     right: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns, to cut it out of a frame."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -35,7 +40,13 @@ def scan_area(pixels: NDArray[np.uint8]) -> Area:
     Area(top=0, bottom=4, left=2, right=8)
     """
     lit = pixels > int(pixels.min()) + DARK
-    rows, columns = np.flatnonzero(lit.mean(1) > LIT), np.flatnonzero(lit.mean(0) > LIT)
+    rows = np.flatnonzero(np.count_nonzero(lit, axis=1) * LIT > pixels.shape[1])
+    columns = np.flatnonzero(np.count_nonzero(lit, axis=0) * LIT > pixels.shape[0])
     if not len(rows) or not len(columns):
-        return Area(0, pixels.shape[0], 0, pixels.shape[1])
+        return whole(pixels.shape)
     return Area(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+
+
+def whole(shape: tuple[int, int]) -> Area:
+    """All of a frame of ``shape`` (H, W)."""
+    return Area(0, shape[0], 0, shape[1])

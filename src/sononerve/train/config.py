@@ -42,9 +42,13 @@ class DataConfig(_Part):
 
 
 class CanvasConfig(_Part):
-    """How large the network sees a frame: ``longest`` is the canvas's longer side in pixels."""
+    """What the network sees of a frame, and how large: ``longest`` is the canvas's longer side in pixels.
+
+    ``region``: the whole frame, or the scan area in it.
+    """
 
     longest: int = Field(default=256, ge=32, le=2048)
+    region: Literal["frame", "scan"] = "frame"
     normalisation: Literal["frame", "fixed"] = "frame"
 
 

@@ -18,6 +18,7 @@ from onnx import compose, parser
 from torch import Tensor, nn
 
 from ..data.preprocess import EDGE, STD_FLOOR, Preprocess
+from ..data.screen import DARK, LIT
 from ..models.output import SegmentationModel
 
 OPSET = 20
@@ -25,26 +26,77 @@ IR_VERSION = 10
 
 _HEADER = f'<ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}]>'
 
+# Of each frame the area [rows_first, rows_end) x [columns_first, columns_end) is seen, (N, 1) each. Weights are
+# (N, target, source), so that the areas of a batch may differ.
+
 _CONSTANTS = """
   zero = Constant<value = float {{0}}>()
   half = Constant<value = float {{0.5}}>()
   one = Constant<value = float {{1}}>()
   first = Constant<value = int64 {{0}}>()
   next = Constant<value = int64 {{1}}>()
-  across = Constant<value = int64[1] {{0}}>()
-  along = Constant<value = int64[1] {{1}}>()
+  channel_axis = Constant<value = int64[1] {{1}}>()
+  last_axis = Constant<value = int64[1] {{2}}>()
   canvas_rows = Constant<value = float {{{height}}}>()
   canvas_columns = Constant<value = float {{{width}}}>()
   frame_size = Cast<to = 1>(size)
   frame_rows = Gather(frame_size, first)
   frame_columns = Gather(frame_size, next)
-  row_scale = Div(canvas_rows, frame_rows)
-  column_scale = Div(canvas_columns, frame_columns)
+"""
+
+_SCALE_OF_AREA = """
+  rows_length = Sub(rows_end, rows_first)
+  columns_length = Sub(columns_end, columns_first)
+  row_scale = Div(canvas_rows, rows_length)
+  column_scale = Div(canvas_columns, columns_length)
   scale = Min(row_scale, column_scale)
 """
 
+_WHOLE = """
+  frame_count = Shape<start = 0, end = 1>(frame)
+  as_column = Concat<axis = 0>(frame_count, channel_axis)
+  rows_first = Expand(zero, as_column)
+  rows_end = Expand(frame_rows, as_column)
+  columns_first = Expand(zero, as_column)
+  columns_end = Expand(frame_columns, as_column)
+"""
+
+_SCAN = """
+  image_axes = Constant<value = int64[3] {{1, 2, 3}}>()
+  across_axes = Constant<value = int64[2] {{1, 3}}>()
+  down_axes = Constant<value = int64[2] {{1, 2}}>()
+  dark = Constant<value = float {{{dark}}}>()
+  few = Constant<value = float {{{lit}}}>()
+  darkest = ReduceMin(pixels, image_axes)
+  black = Add(darkest, dark)
+  brighter = Greater(pixels, black)
+  lit = Cast<to = 1>(brighter)
+  rows_lit = ReduceSum<keepdims = 0>(lit, across_axes)
+  columns_lit = ReduceSum<keepdims = 0>(lit, down_axes)
+  rows_enough = Mul(rows_lit, few)
+  columns_enough = Mul(columns_lit, few)
+  rows_tissue = Greater(rows_enough, frame_columns)
+  columns_tissue = Greater(columns_enough, frame_rows)
+  rows_number = Cast<to = 1>(rows_tissue)
+  columns_number = Cast<to = 1>(columns_tissue)
+  rows_any = ReduceMax(rows_number, channel_axis)
+  columns_any = ReduceMax(columns_number, channel_axis)
+  both = Mul(rows_any, columns_any)
+  found = Greater(both, half)
+"""
+
+_SCAN_ENDS = """
+  {x}_start = ArgMax<axis = 1, keepdims = 1>({x}_number)
+  {x}_stop = ArgMax<axis = 1, keepdims = 1, select_last_index = 1>({x}_number)
+  {x}_start_number = Cast<to = 1>({x}_start)
+  {x}_stop_number = Cast<to = 1>({x}_stop)
+  {x}_behind = Add({x}_stop_number, one)
+  {x}_first = Where(found, {x}_start_number, zero)
+  {x}_end = Where(found, {x}_behind, frame_{x})
+"""
+
 _SCALE = """
-  {x}_extent = Mul(frame_{x}, scale)
+  {x}_extent = Mul({x}_length, scale)
   {x}_margin = Sub(canvas_{x}, {x}_extent)
   {x}_offset = Mul({x}_margin, half)
   {x}_target = Range(zero, canvas_{x}, one)
@@ -54,50 +106,73 @@ _SCALE = """
   {x}_centre = Sub({x}_scaled, half)
   {x}_shrink = Div(one, scale)
   {x}_support = Max(one, {x}_shrink)
-  {x}_source = Range(zero, frame_{x}, one)
-  {x}_last = Sub(frame_{x}, one)
+  {x}_pixel = Range(zero, frame_{x}, one)
+  {x}_source = Sub({x}_pixel, {x}_first)
+  {x}_last = Sub({x}_length, one)
 """
 
 _RESTORE = """
-  {x}_extent = Mul(frame_{x}, scale)
+  {x}_extent = Mul({x}_length, scale)
   {x}_margin = Sub(canvas_{x}, {x}_extent)
   {x}_offset = Mul({x}_margin, half)
-  {x}_target = Range(zero, frame_{x}, one)
+  {x}_pixel = Range(zero, frame_{x}, one)
+  {x}_target = Sub({x}_pixel, {x}_first)
   {x}_middle = Add({x}_target, half)
   {x}_scaled = Mul({x}_middle, scale)
   {x}_moved = Add({x}_scaled, {x}_offset)
   {x}_centre = Sub({x}_moved, half)
   {x}_support = Max(one, scale)
-  {x}_source = Range(zero, canvas_{x}, one)
+  {x}_canvas = Range(zero, canvas_{x}, one)
+  {x}_nothing = Mul({x}_first, zero)
+  {x}_source = Add({x}_canvas, {x}_nothing)
   {x}_last = Sub(canvas_{x}, one)
 """
 
 _TRIANGLE = """
   {x}_low = Max({x}_centre, zero)
   {x}_inside = Min({x}_low, {x}_last)
-  {x}_down = Unsqueeze({x}_inside, along)
-  {x}_right = Unsqueeze({x}_source, across)
+  {x}_down = Unsqueeze({x}_inside, last_axis)
+  {x}_right = Unsqueeze({x}_source, channel_axis)
   {x}_signed = Sub({x}_right, {x}_down)
   {x}_distance = Abs({x}_signed)
-  {x}_share = Div({x}_distance, {x}_support)
+  {x}_reach = Unsqueeze({x}_support, last_axis)
+  {x}_share = Div({x}_distance, {x}_reach)
   {x}_height = Sub(one, {x}_share)
   {x}_triangle = Max({x}_height, zero)
-  {x}_sum = ReduceSum({x}_triangle, along)
-  {x}_weights = Div({x}_triangle, {x}_sum)
+  {x}_source_from = GreaterOrEqual({x}_source, zero)
+  {x}_source_to = LessOrEqual({x}_source, {x}_last)
+  {x}_seen = And({x}_source_from, {x}_source_to)
+  {x}_seen_number = Cast<to = 1>({x}_seen)
+  {x}_seen_across = Unsqueeze({x}_seen_number, channel_axis)
+  {x}_kept = Mul({x}_triangle, {x}_seen_across)
+  {x}_sum = ReduceSum({x}_kept, last_axis)
+  {x}_weights = Div({x}_kept, {x}_sum)
 """
 
 _CUT = """
   {x}_from_first = Add({x}_centre, half)
   {x}_from_first_edge = Add({x}_from_first, edge)
   {x}_after_first = GreaterOrEqual({x}_from_first_edge, zero)
-  {x}_frame_end = Sub(frame_{x}, half)
-  {x}_frame_end_edge = Add({x}_frame_end, edge)
-  {x}_before_last = LessOrEqual({x}_centre, {x}_frame_end_edge)
-  {x}_lit = And({x}_after_first, {x}_before_last)
-  {x}_lit_number = Cast<to = 1>({x}_lit)
-  {x}_lit_down = Unsqueeze({x}_lit_number, along)
-  {x}_matrix = Mul({x}_weights, {x}_lit_down)
+  {x}_area_end = Sub({x}_length, half)
+  {x}_area_end_edge = Add({x}_area_end, edge)
+  {x}_before_last = LessOrEqual({x}_centre, {x}_area_end_edge)
+  {x}_lit_place = And({x}_after_first, {x}_before_last)
 """
+
+_CUT_BACK = """
+  {x}_after_first = GreaterOrEqual({x}_target, zero)
+  {x}_before_last = Less({x}_target, {x}_length)
+  {x}_lit_place = And({x}_after_first, {x}_before_last)
+"""
+
+_MATRIX = """
+  {x}_lit_number = Cast<to = 1>({x}_lit_place)
+  {x}_lit_down = Unsqueeze({x}_lit_number, last_axis)
+  {x}_cut = Mul({x}_weights, {x}_lit_down)
+  {x}_matrix = Unsqueeze({x}_cut, channel_axis)
+"""
+
+_AREA = ("rows_first", "rows_end", "columns_first", "columns_end")
 
 _FRAME_NORMALISATION = """
   all_axes = Constant<value = int64[3] {1, 2, 3}>()
@@ -129,7 +204,8 @@ def bundle_graph(model: SegmentationModel, preprocess: Preprocess, classes: int)
     start = compose.add_prefix(_start(preprocess), "in/", rename_inputs=False, rename_outputs=False)
     end = compose.add_prefix(_end(preprocess, classes), "out/", rename_inputs=False, rename_outputs=False)
     joined = compose.merge_models(start, network, io_map=[("canvas", "network_input")])
-    joined = compose.merge_models(joined, end, io_map=[("logits", "logits"), ("size", "size")])
+    passed_on = [(name, name) for name in ("logits", "size", *_AREA)]
+    joined = compose.merge_models(joined, end, io_map=passed_on)
     del joined.opset_import[1:]  # each part brought the same one
     joined.producer_name = "sononerve"
     onnx.checker.check_model(joined, full_check=True)
@@ -145,18 +221,25 @@ def _constants(preprocess: Preprocess) -> str:
 
 
 def _start(preprocess: Preprocess) -> onnx.ModelProto:
-    """Frames to the network's normalised canvas, and their size."""
-    ways = "".join((_SCALE + _TRIANGLE + _CUT).format(x=x) for x in ("rows", "columns"))
+    """Frames to the network's normalised canvas, their size, and what of each is seen."""
+    ways = "".join((_SCALE + _TRIANGLE + _CUT + _MATRIX).format(x=x) for x in ("rows", "columns"))
+    area = _WHOLE
+    if preprocess.region == "scan":
+        area = _SCAN.format(dark=DARK, lit=LIT) + "".join(_SCAN_ENDS.format(x=x) for x in ("rows", "columns"))
     values = {"floor": _number(STD_FLOOR), "mean": _number(preprocess.mean), "std": _number(preprocess.std)}
     template = _FRAME_NORMALISATION if preprocess.normalisation == "frame" else _FIXED_NORMALISATION
+    told = ", ".join(f"float[N, 1] {name}" for name in _AREA)
     return parser.parse_model(f"""{_HEADER}
-start (uint8[N, 1, H, W] frame) => (float[N, 1, {preprocess.height}, {preprocess.width}] canvas, int64[2] size) {{
+start (uint8[N, 1, H, W] frame) =>
+  (float[N, 1, {preprocess.height}, {preprocess.width}] canvas, int64[2] size, {told}) {{
   size = Shape<start = 2>(frame)
+  pixels = Cast<to = 1>(frame)
 {_constants(preprocess)}
+{area}
+{_SCALE_OF_AREA}
   edge = Constant<value = float {{{_number(float(EDGE))}}}>()
 {ways}
-  pixels = Cast<to = 1>(frame)
-  columns_turned = Transpose<perm = [1, 0]>(columns_matrix)
+  columns_turned = Transpose<perm = [0, 1, 3, 2]>(columns_matrix)
   shrunk_columns = MatMul(pixels, columns_turned)
   shrunk = MatMul(rows_matrix, shrunk_columns)
   grey = Round(shrunk)
@@ -165,12 +248,15 @@ start (uint8[N, 1, H, W] frame) => (float[N, 1, {preprocess.height}, {preprocess
 
 
 def _end(preprocess: Preprocess, classes: int) -> onnx.ModelProto:
-    """Logits on the canvas to probabilities at the frame's size."""
-    ways = "".join((_RESTORE + _TRIANGLE).format(x=x) for x in ("rows", "columns"))
+    """Logits on the canvas to probabilities at the frame's size; 0 where nothing was seen."""
+    ways = "".join((_RESTORE + _TRIANGLE + _CUT_BACK + _MATRIX).format(x=x) for x in ("rows", "columns"))
     shape = f"{preprocess.height}, {preprocess.width}"
+    told = ", ".join(f"float[N, 1] {name}" for name in _AREA)
     return parser.parse_model(f"""{_HEADER}
-end (float[N, {classes}, {shape}] logits, int64[2] size) => (float[N, {classes}, H, W] probabilities) {{
-{_constants(preprocess)}{ways}
+end (float[N, {classes}, {shape}] logits, int64[2] size, {told}) => (float[N, {classes}, H, W] probabilities) {{
+{_constants(preprocess)}
+{_SCALE_OF_AREA}
+{ways}
   channel_start = Constant<value = int64[1] {{0}}>()
   channel_one = Constant<value = int64[1] {{1}}>()
   channel_end = Constant<value = int64[1] {{{classes + 1}}}>()
@@ -179,9 +265,9 @@ end (float[N, {classes}, {shape}] logits, int64[2] size) => (float[N, {classes},
   with_background = Concat<axis = 1>(background, logits)
   softmax = Softmax<axis = 1>(with_background)
   on_canvas = Slice(softmax, channel_one, channel_end, channel_one)
-  columns_turned = Transpose<perm = [1, 0]>(columns_weights)
+  columns_turned = Transpose<perm = [0, 1, 3, 2]>(columns_matrix)
   wide = MatMul(on_canvas, columns_turned)
-  probabilities = MatMul(rows_weights, wide)
+  probabilities = MatMul(rows_matrix, wide)
 }}""")
 
 

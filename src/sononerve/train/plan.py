@@ -13,12 +13,14 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 
 from ..data.dataset import Dataset
 from ..data.module import Batch
 from ..data.preprocess import Preprocess
+from ..data.screen import scan_area
 from ..errors import InputError
 from ..io.atomic import write_text
 from ..models.output import SegmentationModel
@@ -29,6 +31,7 @@ LOOP = 1.08  # feeding, logging and saving beside the steps: 1.04 and 1.09 in tw
 MOST_ROUNDS = 40
 WARM_STEPS, TIMED_STEPS = 2, 5
 DEFAULT_BUDGET_S = 1800.0
+LOOKED_AT = 200  # frames whose scan areas are measured
 
 
 class Plan(BaseModel):
@@ -74,10 +77,18 @@ class Plan(BaseModel):
 
 def plan_canvas(dataset: Dataset, canvas: CanvasConfig, divisor: int) -> Preprocess:
     """A canvas with the data's median shape, its sides multiples of the network's ``divisor``, and its statistics."""
-    height, width = np.median(dataset.sizes, axis=0)
+    height, width = np.median(_shapes(dataset, canvas.region), axis=0)
     scale = canvas.longest / max(height, width)
     rows, columns = (max(divisor, divisor * round(side * scale / divisor)) for side in (height, width))
-    return Preprocess(height=int(rows), width=int(columns), normalisation=canvas.normalisation)
+    return Preprocess(height=int(rows), width=int(columns), region=canvas.region, normalisation=canvas.normalisation)
+
+
+def _shapes(dataset: Dataset, region: Literal["frame", "scan"]) -> NDArray[np.int64]:
+    """Height and width of what is seen of each frame, or of some of many, ``(n, 2)``."""
+    if region == "frame":
+        return dataset.sizes
+    some = np.unique(np.linspace(0, len(dataset) - 1, LOOKED_AT).astype(int))
+    return np.array([scan_area(dataset[int(i)].frame.pixels).shape for i in some])
 
 
 def make_plan(

@@ -34,7 +34,7 @@ def oddities(mask: MaskArray, area: Area, name: str) -> list[Oddity]:
     if not mask.any():
         return []
     found = []
-    outside = 1 - np.count_nonzero(mask[area.top : area.bottom, area.left : area.right]) / np.count_nonzero(mask)
+    outside = 1 - np.count_nonzero(mask[area.slices]) / np.count_nonzero(mask)
     if outside > OUTSIDE:
         found.append(Oddity("outside", name, f"{outside:.0%} of it outside of the scan area"))
     if is_rectangle(mask):

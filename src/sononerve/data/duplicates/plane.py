@@ -36,8 +36,7 @@ def plane_of(pixels: NDArray[np.uint8]) -> Plane:
     height, width = area.shape
     factor = LONGEST / max(height, width)
     size = (max(SHORTEST, round(width * factor)), max(SHORTEST, round(height * factor)))
-    cut = pixels[area.top : area.bottom, area.left : area.right]
-    small = cv2.resize(cut, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = cv2.resize(pixels[area.slices], size, interpolation=cv2.INTER_AREA).astype(np.float32)
     band = cv2.GaussianBlur(small, (0, 0), FINE) - cv2.GaussianBlur(small, (0, 0), COARSE)
     contrast = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), AROUND))
     values = np.clip(np.rint(LEVELS * band / (contrast + FAINT)), -127, 127).astype(np.int8)
