@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from ..data.layouts import LAYOUTS
 from ..errors import InputError
 from ..io.atomic import check_place
 from .options import (
+    WRITABLE_NAMES,
     ClassesOption,
     Data,
     JsonOption,
@@ -23,8 +23,6 @@ from .options import (
 )
 
 app = typer.Typer()
-
-WRITABLE = [name for name, known in LAYOUTS.items() if known.writer is not None]
 
 
 @app.command()
@@ -159,7 +157,7 @@ def split(
 @app.command("convert")
 def convert_(
     data: Data,
-    to: Annotated[str, typer.Option("--to", help=f"Layout to write: {', '.join(WRITABLE)}.")],
+    to: Annotated[str, typer.Option("--to", help=f"Layout to write: {', '.join(WRITABLE_NAMES)}.")],
     out: Annotated[Path, typer.Option("--out", help="New folder.")],
     split_file: Annotated[
         Path | None,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..data.layouts import LAYOUTS
 from ..errors import InputError
 from ..io.atomic import check_place
 
@@ -42,9 +41,13 @@ class PrecisionName(StrEnum):
     half = "16"
 
 
+WRITABLE_NAMES = ("manifest", "kaggle", "folders", "coco", "labelme", "nnunet", "cvat", "label-studio")
+LAYOUT_NAMES = (*WRITABLE_NAMES, "videos")
+"""What ``LAYOUTS`` holds, said once more so that --help need not import it; a test holds the two together."""
+
 Data = Annotated[Path, typer.Argument(help="Folder with frames and masks.", metavar="DATA")]
 LayoutOption = Annotated[
-    str | None, typer.Option("--layout", help=f"{', '.join(LAYOUTS)}; found by itself where left out.")
+    str | None, typer.Option("--layout", help=f"{', '.join(LAYOUT_NAMES)}; found by itself where left out.")
 ]
 ClassesOption = Annotated[
     str | None, typer.Option("--classes", help="Names of labels 1, 2, ..., with commas: nerve,vessel.")

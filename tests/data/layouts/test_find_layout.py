@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from sononerve.cli.options import LAYOUT_NAMES, WRITABLE_NAMES
 from sononerve.data.layouts import LAYOUTS, find_layout
 from sononerve.errors import InputError
 
@@ -149,3 +150,8 @@ def test_a_layout_forced_on_another_folder_says_what_it_expected(data_folder, na
     data_folder.text("notes.txt", "nothing here")
     with pytest.raises(InputError, match="expected"):
         LAYOUTS[find_layout(data_folder.path, name)].read(data_folder.path)
+
+
+def test_the_command_line_names_every_layout():
+    assert set(LAYOUT_NAMES) == set(LAYOUTS)
+    assert set(WRITABLE_NAMES) == {name for name, layout in LAYOUTS.items() if layout.writer is not None}
