@@ -47,7 +47,8 @@ class Canvas:
         self.regions.append(region)
         corners = [np.rint(outline * 2**SUBPIXEL).astype(np.int32)]
         cv2.fillPoly(self.tissue, corners, len(self.regions) - 1, shift=SUBPIXEL)
-        cv2.fillPoly(self.shine, corners, 0, shift=SUBPIXEL)
+        if region.covers:
+            cv2.fillPoly(self.shine, corners, 0, shift=SUBPIXEL)
         if region.label:
             stamp(self.labels, outline, region.label)
 

@@ -20,11 +20,11 @@ class Tissue(Knobs):
     """The layers from the skin down, and what lies in them beside nerves and vessels."""
 
     skin_mm: Range = knob((0.8, 1.8), 0.2, 5, "mm", "Thickness of the skin.")
-    fat_mm: Range = knob((1.5, 9.0), 0.5, 30, "mm", "Thickness of the fat between skin and muscle.")
+    fat_mm: Range = knob((2.0, 11.0), 0.5, 30, "mm", "Thickness of the fat between skin and muscle.")
     muscle_mm: Range = knob((6.0, 16.0), 2, 50, "mm", "Thickness of the upper layer of muscle.")
-    septa: Range = knob((1.0, 5.0), 0, 5, "per cm", "Bright sheets in the fat, per cm of width and 5 mm of depth.")
-    fibres: Range = knob((10.0, 70.0), 0, 100, "per cm²", "Bright fibre streaks in a muscle.")
-    fascia: Range = knob((0.3, 1.0), 0, 1, SHARE, "Brightness of the sheets between layers, of the brightest echo.")
+    septa: Range = knob((2.0, 8.0), 0, 20, "per cm", "Bright sheets in the fat, per cm of width and 5 mm of depth.")
+    fibres: Range = knob((5.0, 60.0), 0, 100, "per cm²", "Bright fibre streaks in a muscle.")
+    fascia: Range = knob((0.25, 0.9), 0, 1, SHARE, "Brightness of the sheets between layers, of the brightest echo.")
     bend_mm: Range = knob((0.3, 1.4), 0, 4, "mm", "How far layers bend up and down.")
     bone: float = knob(0.3, 0, 1, SHARE, "How many subjects have a bone in view, with its shadow.")
     decoys: float = knob(2.0, 0, 10, "per view", "Bright knots, tendons, dark bundles and lymph nodes.")
@@ -34,12 +34,12 @@ class Nerve(Knobs):
     """The nerves of a subject: where they lie, what they look like in cross-section."""
 
     depth_mm: Range = knob((5.0, 18.0), 2, 50, "mm", "Depth of the middle of the nerve.")
-    width_mm: Range = knob((4.0, 16.0), 1, 30, "mm", "Width of the nerve; small ones are as frequent as large ones.")
+    width_mm: Range = knob((4.0, 18.0), 1, 30, "mm", "Width of the nerve; small ones are as frequent as large ones.")
     flatness: Range = knob((1.1, 2.6), 1, 6, "ratio", "Width over height.")
     lean_deg: Range = knob((-25.0, 25.0), -60, 60, "degrees", "How far the long axis leans out of the horizontal.")
     fascicle: Range = knob((0.18, 0.55), 0.08, 0.8, "ratio", "Height of the largest fascicle over that of the nerve.")
     contrast_db: Range = knob((8.0, 18.0), 0, 30, "dB", "How much darker fascicles are than what lies between them.")
-    bright_db: Range = knob((-2.0, 8.0), -15, 15, "dB", "Echo of the nerve over that of the tissue around it.")
+    bright_db: Range = knob((-1.0, 9.0), -15, 15, "dB", "Echo of the nerve over that of the tissue around it.")
     rim: Range = knob((0.15, 0.6), 0, 1, SHARE, "Brightness of the epineurium, of the brightest echo.")
     more: float = knob(0.35, 0, 1, SHARE, "How many subjects have two or three nerves side by side.")
     roots: float = knob(0.15, 0, 1, SHARE, "How many subjects have dark roots without a honeycomb in their place.")
@@ -51,7 +51,7 @@ class Blood(Knobs):
     artery: float = knob(0.85, 0, 1, SHARE, "How many groups of nerves have an artery beside them.")
     vein: float = knob(0.5, 0, 1, SHARE, "How many of the arteries have a vein beside them.")
     radius_mm: Range = knob((1.3, 5.5), 0.3, 12, "mm", "Radius of an artery.")
-    wall: Range = knob((0.15, 0.6), 0, 1, SHARE, "Brightness of a vessel's wall, of the brightest echo.")
+    wall: Range = knob((0.05, 0.4), 0, 1, SHARE, "Brightness of a vessel's wall, of the brightest echo.")
     pulse: float = knob(0.04, 0, 0.3, SHARE, "How much an artery's radius swells at a heartbeat.")
     softness: float = knob(5.0, 0, 10, "ratio", "How much more a vein gives way to pressure than tissue does.")
 
@@ -93,7 +93,7 @@ class Echo(Knobs):
     waist_mm: Range = knob((8.0, 20.0), 2, 100, "mm", "How far from the focus the beam is 1.4 times as wide.")
     loss_db_mm: Range = knob((0.7, 1.3), 0, 4, "dB/mm", "What tissue takes of an echo per mm of depth, both ways.")
     repaid: Range = knob((0.5, 0.95), 0, 1.5, SHARE, "How much of that the machine's gain over depth gives back.")
-    noise_db: Range = knob((-92.0, -68.0), -120, 0, "dB", "Electronic noise at the skin, under the brightest echo.")
+    noise_db: Range = knob((-94.0, -70.0), -120, 0, "dB", "Electronic noise at the skin, under the brightest echo.")
     looks: int = knob(1, 1, 9, "", "Independent speckle patterns averaged, as in compounding; 1 is full speckle.")
     clouds_db: Range = knob((1.5, 3.0), 0, 10, "dB", "How much the tissue's echo varies over a millimetre or two.")
 
@@ -101,13 +101,13 @@ class Echo(Knobs):
 class Look(Knobs):
     """What a machine makes of the envelope: its grey scale, its filters, its faults."""
 
-    range_db: Range = knob((48.0, 70.0), 20, 120, "dB", "From black to white.")
-    gain_db: Range = knob((-7.0, 2.0), -40, 40, "dB", "Overall gain.")
+    range_db: Range = knob((56.0, 80.0), 20, 120, "dB", "From black to white.")
+    gain_db: Range = knob((-8.0, 1.0), -40, 40, "dB", "Overall gain.")
     sliders_db: float = knob(1.5, 0, 15, "dB", "How unevenly the sliders of the gain over depth are set.")
-    gamma: Range = knob((1.0, 1.7), 0.3, 4, "", "Bend of the grey map: above 1 dark tissue is darker.")
-    smoothing: Range = knob((0.4, 1.0), 0, 1, SHARE, "Speckle reduction of the grey image; 0 leaves Rayleigh's.")
-    sharpening: Range = knob((0.0, 0.6), 0, 3, SHARE, "Edge enhancement.")
-    dropout: float = knob(0.1, 0, 1, SHARE, "How many machines have dead elements: dark columns.")
+    gamma: Range = knob((1.1, 1.9), 0.3, 4, "", "Bend of the grey map: above 1 dark tissue is darker.")
+    smoothing: Range = knob((0.6, 1.0), 0, 1, SHARE, "Speckle reduction of the grey image; 0 leaves Rayleigh's.")
+    sharpening: Range = knob((0.0, 0.8), 0, 3, SHARE, "Edge enhancement.")
+    dropout: float = knob(0.05, 0, 1, SHARE, "How many machines have dead elements: dark columns.")
 
 
 class PhantomConfig(Knobs):

@@ -32,7 +32,7 @@ BANDS = 1.4  # ratio of the beam's widths between which rows are blended
 LINE_MM = 0.12  # a strand of this thickness echoes with its own brightness
 CLOUD_MM = 0.15  # of a pixel of the clouds
 CLOUD_PIXELS = 512
-HAZE_MM, HAZE_DB = 3.0, -19.0
+HAZE_MM, HAZE_DB = 5.0, -14.0
 """Side lobes: what is near is faintly seen in dark places too."""
 DIFFUSE = 0.4
 """Of the echo of a reflector, what is scattered and so has speckle."""
@@ -172,7 +172,7 @@ def _rest(sigma: float) -> Plane:
 def way_db(loss: Plane, spacing: float, sound: Sound) -> Plane:
     """What the sound loses to each pixel and back, less what gain over depth gives back, in dB ``(H, W)``."""
     lost = np.cumsum(loss, axis=0) * np.float32(spacing * sound.loss)
-    lost = blur(lost, 0.0, 0.3 / spacing)
+    lost = blur(lost, 0.0, 0.5 / spacing)
     return np.asarray(lost - _given_back(len(loss), spacing, sound), np.float32)
 
 

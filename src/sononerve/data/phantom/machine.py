@@ -37,7 +37,7 @@ def draw_machine(rng: Rng, knobs: Look) -> Machine:
     sliders = rng.uniform(*knobs.gain_db) + knobs.sliders_db * 0.6 * rng.normal(0, 1, SLIDERS).cumsum()
     numbers = [rng.uniform(*pair) for pair in (knobs.range_db, knobs.gamma, knobs.smoothing, knobs.sharpening)]
     faults = int(rng.integers(1, 4)) if rng.random() < knobs.dropout else 0
-    dead = rng.uniform((0.0, 0.005, 4.0), (1.0, 0.03, 20.0), (faults, 3))
+    dead = rng.uniform((0.0, 0.003, 3.0), (1.0, 0.015, 15.0), (faults, 3))
     place = float(rng.choice([0.0, 0.0, 0.5, 1.0]))
     return Machine(numbers[0], sliders, numbers[1], numbers[2], numbers[3], dead, place)
 

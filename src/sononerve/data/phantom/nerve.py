@@ -117,7 +117,7 @@ def roots(rng: Rng, knobs: Nerve, depth: float) -> Bundle:
         along += radius + rng.uniform(0.2, 0.9)
     span = abs(step[1]) * along
     depth = max(depth, 0.5 * span + 1.2 * half + UNDER_MM)
-    level, rim = rng.uniform(-50, -42), rng.uniform(*knobs.rim)
+    level, rim = rng.uniform(-56, -47), rng.uniform(*knobs.rim)
     groups, outlines = [], []
     for place, radius in places:
         centre = np.array([0.0, depth]) + (place - along / 2) * step + rng.normal(0, 0.15, 2)

@@ -19,7 +19,8 @@ class Region:
     """A patch of tissue that hides what was drawn before.
 
     ``level``: its echo in dB under the brightest. ``loss``: what it takes of the sound, of what tissue takes.
-    ``tilted``: dB of echo lost at 10 degrees of tilt. ``label``: what the mask says of it.
+    ``tilted``: dB of echo lost at 10 degrees of tilt. ``label``: what the mask says of it. ``covers``: whether it hides
+    strands too; loose tissue does not.
     """
 
     outline: Points
@@ -27,6 +28,7 @@ class Region:
     loss: float = 1.0
     tilted: float = 0.0
     label: int = 0
+    covers: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Strands:
 
 @dataclass(frozen=True)
 class Group:
-    """Regions drawn in their order, then strands; ``nearby`` strands are hidden by the regions of later groups."""
+    """Regions drawn in their order, then strands, which the regions of later groups may cover."""
 
     regions: tuple[Region, ...] = ()
     strands: Strands = field(default_factory=Strands)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .config import Tissue
 from .shapes import Group, Points, Region, Rng, Strands, curve, join, oval, strand, streaks, wall
 
-SKIN_DB, FAT_DB, MUSCLE_DB, CONNECTIVE_DB = (-31, -26), (-43, -35), (-50, -38), (-36, -30)
+SKIN_DB, FAT_DB, MUSCLE_DB, CONNECTIVE_DB = (-47, -40), (-49, -40), (-56, -43), (-42, -35)
 BONE_DB, BONE_LOSS = -52.0, 12.0
 SEEN_MM = 5.0
 """How far along the nerve a streak is seen, about: streaks come and go as the probe slides."""
@@ -62,6 +62,10 @@ def layer_groups(rng: Rng, knobs: Tissue, layers: Layers) -> list[Group]:
     groups.append(_muscles(rng, knobs, layers, layers.fascia, layers.deep))
     floor = layers.deep + rng.uniform(10, 25) + curve(rng, x, 3.0)
     groups.append(_muscles(rng, knobs, layers, layers.deep, floor))
+    for _ in range(rng.integers(0, 4)):  # sheets within the fat
+        part = rng.uniform(0.2, 0.95)
+        sheet = layers.skin * (1 - part) + layers.fascia * part + curve(rng, x, 0.4)
+        groups.append(_fascia(rng, knobs, layers, sheet, rng.uniform(0.2, 0.8)))
     groups += [_fascia(rng, knobs, layers, edge) for edge in (layers.fascia, layers.deep)]
     return groups
 
@@ -69,7 +73,7 @@ def layer_groups(rng: Rng, knobs: Tissue, layers: Layers) -> list[Group]:
 def _skin_lines(rng: Rng, layers: Layers) -> Strands:
     """The white line at the probe, its echoes, and the lower edge of the skin."""
     x, lines = layers.x[::4], []
-    shine = rng.uniform(0.4, 1.0)
+    shine = rng.uniform(0.1, 0.8)
     for echo in range(rng.integers(1, 4)):
         line = np.c_[x, np.full(len(x), 0.12 + 0.35 * echo)]
         lines.append(strand(rng, line, shine * 0.45**echo, 0.15, gaps=0.05))
@@ -84,11 +88,11 @@ def _septa(rng: Rng, knobs: Tissue, layers: Layers) -> Strands:
     many = span / 10 * thickness / 5 * rng.uniform(*knobs.septa) * _visits(layers, 12.0)
     lines = []
     for _ in range(rng.poisson(min(many, 2000.0))):
-        x = rng.uniform(layers.x[0], layers.x[-1]) + np.linspace(-0.5, 0.5, 15) * np.exp(rng.uniform(1.2, 3.6))
+        x = rng.uniform(layers.x[0], layers.x[-1]) + np.linspace(-0.5, 0.5, 15) * np.exp(rng.uniform(1.4, 3.8))
         part = rng.uniform(0.05, 0.95) + 0.04 * rng.normal() * np.linspace(-1, 1, 15)
-        y = layers.depth("skin", x) * (1 - part) + layers.depth("fascia", x) * part + curve(rng, x, 0.25, 40.0)
+        y = layers.depth("skin", x) * (1 - part) + layers.depth("fascia", x) * part + curve(rng, x, 0.35, 40.0)
         place = rng.uniform(-layers.travel, layers.travel)
-        shine, thick = 0.9 * np.exp(rng.uniform(-2.5, 0)), rng.uniform(0.04, 0.12)
+        shine, thick = 0.8 * np.exp(rng.uniform(-2.8, 0)), rng.uniform(0.04, 0.12)
         lines.append(strand(rng, np.c_[x, y], shine, thick, place=place, reach=12.0))
     return join(lines)
 
@@ -98,16 +102,16 @@ def _visits(layers: Layers, seen_mm: float) -> float:
     return max(1.0, 2 * layers.travel / (1.77 * seen_mm))
 
 
-def _fascia(rng: Rng, knobs: Tissue, layers: Layers, edge: NDArray[np.float64]) -> Group:
+def _fascia(rng: Rng, knobs: Tissue, layers: Layers, edge: NDArray[np.float64], part: float = 1.0) -> Group:
     """A sheet along an edge: one long line, and others that part from it and join it again."""
-    shine, x, lines = rng.uniform(*knobs.fascia), layers.x, []
+    shine, x, lines = part * rng.uniform(*knobs.fascia), layers.x, []
     lines.append(strand(rng, np.c_[x, edge], 0.75 * shine, rng.uniform(0.05, 0.14)))
-    for _ in range(int((x[-1] - x[0]) / 14)):
+    for _ in range(int((x[-1] - x[0]) / 9)):
         first = rng.integers(0, max(len(x) - 30, 1))
-        part = slice(first, first + int(rng.integers(14, 60)))
-        aside = rng.normal(0, 0.5) * np.sin(np.linspace(0, np.pi, len(x[part]))) + rng.normal(0, 0.15)
+        piece = slice(first, first + int(rng.integers(14, 60)))
+        aside = rng.normal(0, 0.7) * np.sin(np.linspace(0, np.pi, len(x[piece]))) + rng.normal(0, 0.3)
         place, reach = rng.uniform(-layers.travel, layers.travel), rng.uniform(8, 30)
-        line = np.c_[x[part], edge[part] + aside]
+        line = np.c_[x[piece], edge[piece] + aside]
         lines.append(strand(rng, line, shine * rng.uniform(0.2, 1), rng.uniform(0.04, 0.13), place=place, reach=reach))
     thick = np.maximum(rng.uniform(0.05, 0.4) + curve(rng, x, 0.2, 30.0), 0.02)
     band = Region(np.r_[np.c_[x, edge - 0.4 * thick], np.c_[x, edge + thick][::-1]], rng.uniform(*CONNECTIVE_DB) - 3)
@@ -170,7 +174,8 @@ def connective(rng: Rng, centre: Points, size: tuple[float, float], travel: floa
     lean = rng.normal(0, 0.12)
     rings = zip(np.linspace(1.6, 0.7, 7), np.linspace(9, 0, 7), strict=True)  # fading outwards, more so sideways
     regions = tuple(
-        Region(oval(rng, centre, (size[0] * k**1.6, size[1] * k), 0.2, lean), level - drop) for k, drop in rings
+        Region(oval(rng, centre, (size[0] * k**1.6, size[1] * k), 0.2, lean), level - drop, covers=False)
+        for k, drop in rings
     )
     many = int(0.9 * size[0] * size[1] * _visits_of(travel))
     at = centre + rng.normal(0, 0.5, (min(many, 600), 2)) * size
@@ -200,12 +205,12 @@ def decoy(rng: Rng, centre: Points, radii: tuple[float, float]) -> Group:
     lean = rng.normal(0, 0.25)
     outline = oval(rng, centre, radii, 0.25, lean)
     if kind == "bundle":
-        return Group((Region(outline, rng.uniform(-50, -42)),), wall(rng, outline, rng.uniform(0.05, 0.3)))
+        return Group((Region(outline, rng.uniform(-56, -47)),), wall(rng, outline, rng.uniform(0.05, 0.3)))
     if kind == "node":
         hilum = oval(rng, centre, (0.5 * radii[0], 0.3 * radii[1]), 0.25, lean)
-        regions = (Region(outline, rng.uniform(-48, -42)), Region(hilum, rng.uniform(-34, -28)))
+        regions = (Region(outline, rng.uniform(-54, -48)), Region(hilum, rng.uniform(-41, -35)))
         return Group(regions, wall(rng, outline, rng.uniform(0.1, 0.4)))
-    bright = rng.uniform(-33, -28)
+    bright = rng.uniform(-41, -34)
     at = centre + rng.uniform(-0.7, 0.7, (int(6 * radii[0] * radii[1]) + 6, 2)) * radii
     lines = streaks(rng, at, np.full(len(at), lean), length=(0.4, 2.5), shine=rng.uniform(0.1, 0.5), reach=(1e5, 1e6))
     if kind == "tendon":

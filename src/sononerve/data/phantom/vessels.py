@@ -10,7 +10,7 @@ from .config import Blood
 from .shapes import Points, Rng, Strands, oval, wall
 
 VESSEL = 2
-BLOOD_DB, BLOOD_LOSS = -64.0, 0.15
+BLOOD_DB, BLOOD_LOSS = -60.0, 0.15
 
 
 @dataclass(frozen=True)
