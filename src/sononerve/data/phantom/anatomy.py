@@ -15,8 +15,8 @@ from .shapes import Group, Rng
 from .tissue import bone, connective, decoy, draw_layers, layer_groups
 from .vessels import Vessel, draw_vessels
 
-ANATOMY = 0
-"""Stream of random numbers of an anatomy; see `sononerve.data.phantom.scene`."""
+ANATOMY, NEEDLE = 0, 1
+"""Streams of random numbers; see `sononerve.data.phantom.scene`."""
 EDGE = 1.4
 """How far from the nerve the probe goes at most, in footprints."""
 
@@ -73,9 +73,9 @@ def draw_anatomy(config: PhantomConfig, subject: int) -> Anatomy:
         vessels += draw_vessels(rng, config.blood, (x - 2.0, y - 1.0, x + 2.0, y + 1.0))
     ground += _decoys(rng, config, half, footprint, depth)
     ground.append(around)
-    puncture = None
-    if rng.random() < config.needle.share:
-        puncture = draw_puncture(rng, config.needle, nerves.box, nerves.outlines[0])
+    needle = np.random.default_rng([config.seed, subject, NEEDLE])  # of its own: the rest is the same without it
+    punctured = needle.random() < config.needle.share
+    puncture = draw_puncture(needle, config.needle, nerves.box, nerves.outlines[0]) if punctured else None
     return Anatomy(footprint, depth, tuple(ground), tuple(vessels), nerves, puncture, draw_waves(rng))
 
 

@@ -41,6 +41,8 @@ class Canvas:
             self._draw(group.strands)
 
     def _fill(self, region: Region) -> None:
+        if not self.view.shows(region.outline[:, 0]):
+            return
         outline = self.view.pixels(region.outline)
         if outside(outline, self.tissue.shape):
             return
@@ -56,9 +58,8 @@ class Canvas:
         view = self.view
         near = np.exp(-(((view.pose.along - strands.place) / strands.reach) ** 2))
         shine = strands.shine * near * np.exp(-((view.pose.tilt_deg / TILT_DEG) ** 2))
-        left, right = view.pose.left - 2, view.pose.left + view.columns * view.spacing + 2
-        x = strands.ends[:, :, 0]
-        seen = np.flatnonzero((shine > FAINT) & (x.max(1) > left) & (x.min(1) < right))
+        seen = np.flatnonzero(shine > FAINT)
+        seen = seen[view.shows(strands.ends[seen, :, 0])]
         ends = view.pixels(strands.ends[seen])
         run = ends[:, 1] - ends[:, 0]
         angle = np.rad2deg(np.arctan2(np.abs(run[:, 1]), np.abs(run[:, 0])))

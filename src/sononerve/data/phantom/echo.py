@@ -30,8 +30,8 @@ SLICE_MM = 0.8
 """Along the nerve, after so many mm other scatterers are seen."""
 BANDS = 1.4  # ratio of the beam's widths between which rows are blended
 LINE_MM = 0.12  # a strand of this thickness echoes with its own brightness
-CLOUD_MM = 0.15  # of a pixel of the clouds
-CLOUD_PIXELS = 512
+CLOUD_MM = 0.2  # of a pixel of the clouds
+CLOUD_PIXELS = 320
 HAZE_MM, HAZE_DB = 5.0, -14.0
 """Side lobes: what is near is faintly seen in dark places too."""
 DIFFUSE = 0.4
@@ -109,7 +109,7 @@ def scatterers(seed: tuple[int, ...], rows: int, columns: int) -> Field:
 
 @lru_cache(maxsize=2)
 def clouds(seed: tuple[int, ...]) -> Field:
-    """How the tissue's echo varies, mean 0 and deviation 1: round clouds and flat grain, ``(512, 512, 2)``."""
+    """How the tissue's echo varies, mean 0 and deviation 1: round clouds and flat grain, ``(320, 320, 2)``."""
     rng = np.random.default_rng([*seed, SCATTER + 1])
     noise = rng.standard_normal((CLOUD_PIXELS, CLOUD_PIXELS, 2), np.float32)
     planes = []

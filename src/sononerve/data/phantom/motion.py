@@ -16,6 +16,7 @@ STEP = 0.0618034
 ATTACHED_MM = 3.0
 """Above this depth tissue stays with the skin, and the skin with the probe."""
 COARSE = 8
+NEAR_MM = 2.0  # waves move tissue by less
 HEARTBEATS_S = 1.15
 BLEND_S = 0.8
 """How long the probe takes, at least, to slide off the nerve."""
@@ -43,15 +44,15 @@ class Waves:
     phase: NDArray[np.float64]
     size: NDArray[np.float64]
 
-    def shift(self, x: NDArray[np.float64], y: NDArray[np.float64], along: float) -> tuple[NDArray[np.float64], ...]:
-        """Displacement in x and y of points in mm."""
-        dx, dy = np.zeros_like(x), np.zeros_like(y)
-        for (kx, ky, kz), phase, (ax, ay) in zip(self.turns, self.phase, self.size, strict=True):
-            wave = np.sin(kx * x + ky * y + kz * along + phase)
-            dx += ax * wave
-            dy += ay * wave
-        hold = np.clip(y / ATTACHED_MM, 0, 1)
-        return dx * hold, dy * hold
+    def shift(self, points: Points, along: float) -> Points:
+        """Displacement of points ``(..., 2)``, in mm."""
+        waves = np.sin(points @ self.turns[:, :2].T + (self.turns[:, 2] * along + self.phase))
+        return np.asarray((waves @ self.size) * held(points[..., 1])[..., None])
+
+
+def held(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far tissue at depth ``y`` mm is free to move: 0 at the skin, 1 below `ATTACHED_MM`."""
+    return np.minimum(np.maximum(y / ATTACHED_MM, 0.0), 1.0)
 
 
 def draw_waves(rng: Rng) -> Waves:
@@ -128,14 +129,20 @@ class View:
 
     def pixels(self, points: Points) -> Points:
         """Where points ``(..., 2)`` of the tissue in mm are seen, as (x, y) in pixels; pixel centres are whole."""
-        x, y = points[..., 0], points[..., 1]
-        dx, dy = self.waves.shift(x, y, self.pose.along)
-        x, y = x + dx - self.pose.left, y + dy
-        seen = np.stack((x, y * (1 - self.pose.pressure) + self._rise(x, y)), axis=-1)
+        seen = points + self.waves.shift(points, self.pose.along)
+        seen[..., 0] -= self.pose.left
+        rise = self._rise(seen[..., 0], seen[..., 1])
+        seen[..., 1] *= 1 - self.pose.pressure
+        seen[..., 1] += rise
         return np.asarray(seen / self.spacing - 0.5)
 
+    def shows(self, x: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether some of each ``(n, m)`` points at ``x`` mm of the tissue may lie between the sides of the view."""
+        left, right = self.pose.left - NEAR_MM, self.pose.left + self.columns * self.spacing + NEAR_MM
+        return np.asarray((x.max(axis=-1) > left) & (x.min(axis=-1) < right))
+
     def _rise(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(self.pose.rock * (x - 0.5 * self.columns * self.spacing) * np.clip(y / ATTACHED_MM, 0, 1))
+        return np.asarray(self.pose.rock * (x - 0.5 * self.columns * self.spacing) * held(y))
 
     def tissue(self) -> NDArray[np.float32]:
         """The point of the tissue that each pixel shows, (x, y) in mm: ``(rows, columns, 2)``."""
@@ -145,9 +152,11 @@ class View:
             (np.arange(columns) + 0.5) * self.columns / columns * self.spacing,
             indexing="ij",
         )
-        u, v = x.copy(), y.copy()
-        for _ in range(4):  # tissue that is moved by u, v is seen at x, y
-            dx, dy = self.waves.shift(u + self.pose.left, v, self.pose.along)
-            u, v = x - dx, (y - self._rise(x, v + dy)) / (1 - self.pose.pressure) - dy
-        found = np.stack((u + self.pose.left, v), axis=-1).astype(np.float32)
-        return np.asarray(cv2.resize(found, (self.columns, self.rows), interpolation=cv2.INTER_LINEAR), np.float32)
+        found = np.stack((x + self.pose.left, y), axis=-1)
+        for _ in range(4):  # the tissue that is seen at x, y once it has moved
+            moved = self.waves.shift(found, self.pose.along)
+            found[..., 0] = x + self.pose.left - moved[..., 0]
+            risen = self._rise(x, found[..., 1] + moved[..., 1])
+            found[..., 1] = (y - risen) / (1 - self.pose.pressure) - moved[..., 1]
+        fine = cv2.resize(found.astype(np.float32), (self.columns, self.rows), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(fine, np.float32)

@@ -22,7 +22,7 @@ from ...frame import Frame, Sample, measure
 from .anatomy import Anatomy, draw_anatomy
 from .canvas import Canvas, Plane, stamp
 from .config import PhantomConfig
-from .echo import Sound, clouds, draw_sound, envelope, moving_scatterers, sample
+from .echo import CLOUD_MM, Sound, clouds, draw_sound, envelope, moving_scatterers, sample
 from .machine import Machine, contact_db, develop, draw_machine
 from .motion import View, draw_motion, pose_at, time_of
 from .needle import fluid_group, needle_group
@@ -98,7 +98,7 @@ def echoes(config: PhantomConfig, subject: int, index: int, video: int = 0) -> t
     canvas = draw(config, anatomy, view, time_of(config, index))
     level, loss, shine = canvas.planes()
     at = view.tissue()
-    texture = sample(clouds((config.seed, subject)), at, 0.15) * np.float32(setting.sound.clouds_db)
+    texture = sample(clouds((config.seed, subject)), at, CLOUD_MM) * np.float32(setting.sound.clouds_db)
     level += texture[..., 0] + texture[..., 1]
     shine *= np.power(10, CLOUDS_ON_LINES * (texture[..., 0] + texture[..., 1]) / 20).clip(0.1, 2.0)
     looks = range(setting.sound.looks)

@@ -80,17 +80,20 @@ class _Clips:
 
     def __init__(self, folder: Path, fps: float | None) -> None:
         self.folder, self.fps = folder, fps
-        self.name = ""
+        self.subject: str | None = None
+        self.video: str | None = None
+        self.number = 0
         self.clip: Clip | None = None
 
     def add(self, sample: Sample) -> None:
         if self.fps is None:
             return
-        video = str(sample.video)
-        name = video if video.startswith(f"{sample.subject}_") else f"{sample.subject}_{video}"
-        if name != self.name:
+        if (sample.subject, sample.video) != (self.subject, self.video):
             self.close()
-            self.name, self.clip = name, Clip(self.folder / f"{name}.mp4", sample.frame.shape, self.fps)
+            self.number = self.number + 1 if sample.subject == self.subject else 1
+            self.subject, self.video = sample.subject, sample.video
+            path = self.folder / f"{sample.subject}_{self.number}.mp4"
+            self.clip = Clip(path, sample.frame.shape, self.fps)
         if self.clip is not None:
             self.clip.add(sample.frame)
 
