@@ -11,12 +11,12 @@ from .config import PhantomConfig
 from .motion import Waves, draw_waves
 from .needle import Puncture, draw_puncture
 from .nerve import Bundle, honeycombs, roots
-from .shapes import Group, Rng
+from .shapes import Group, Points, Rng
 from .tissue import bone, connective, decoy, draw_layers, layer_groups
 from .vessels import Vessel, draw_vessels
 
-ANATOMY, NEEDLE = 0, 1
-"""Streams of random numbers; see `sononerve.data.phantom.scene`."""
+ANATOMY = 0
+"""Stream of random numbers; see `sononerve.data.phantom.scene`."""
 EDGE = 1.4
 """How far from the nerve the probe goes at most, in footprints."""
 
@@ -44,39 +44,49 @@ class Anatomy:
 @lru_cache(maxsize=2)  # frames are asked for subject by subject
 def draw_anatomy(config: PhantomConfig, subject: int) -> Anatomy:
     """Draw subject number ``subject``, from 0; it depends on the seed, the knobs and the frame's aspect alone."""
-    rng = np.random.default_rng([config.seed, subject, ANATOMY])
-    probe = config.probe
-    footprint = rng.uniform(*probe.footprint_mm)
-    fills = float(np.clip(footprint * config.height / config.width, *probe.depth_mm))
-    deepest = fills if rng.random() < probe.fill else probe.depth_mm[1]
-    low, high = config.nerve.depth_mm
-    nerve_mm = rng.uniform(low, float(np.clip(0.55 * deepest, low, high)))
-    usual = float(np.clip(nerve_mm / rng.uniform(0.28, 0.5), *probe.depth_mm))
-    depth = deepest if deepest < probe.depth_mm[1] else usual
-    around, level = connective(rng, np.array([0.0, nerve_mm]), (rng.uniform(4, 11), rng.uniform(2, 5)), probe.along_mm)
-    if rng.random() < config.nerve.roots:
-        nerves = roots(rng, config.nerve, nerve_mm)
-    else:
-        nerves = honeycombs(rng, config.nerve, nerve_mm, level)
+    root = np.random.default_rng([config.seed, subject, ANATOMY])
+    # a stream for each part, so that a knob of one part leaves the others as they are
+    seen, site, inside, layer, bony, blood, others, needle, wave = root.spawn(9)
+    footprint, depth, nerve_mm = _geometry(seen, config)
+    sites = site.spawn(3)
+    around, level = _loose(sites[0], config, np.array([0.0, nerve_mm]))
+    as_roots, shape = inside.random() < config.nerve.roots, inside.spawn(1)[0]
+    nerves = roots(shape, config.nerve, nerve_mm) if as_roots else honeycombs(shape, config.nerve, nerve_mm, level)
     left, _, right, bottom = nerves.box
+    depth = float(np.clip(1.15 * bottom, depth, max(depth, config.probe.depth_mm[1])))  # the nerve is in the picture
     half = EDGE * footprint + max(-left, right)
-    layers = draw_layers(rng, config.tissue, nerve_mm, half, depth, probe.along_mm + 1.0)
-    ground = layer_groups(rng, config.tissue, layers)
-    if rng.random() < config.tissue.bone:
-        x = rng.uniform(-0.5, 0.5) * footprint
-        ground.append(bone(rng, np.array([x, max(rng.uniform(0.55, 0.95) * depth, bottom + rng.uniform(3, 8))])))
-    vessels = list(draw_vessels(rng, config.blood, nerves.box))
-    for side in (-1.0, 1.0):  # places like the nerve's without one, seen when the probe has slid off
-        x, y = side * (half - 0.7 * footprint + rng.normal(0, 3)), nerve_mm + rng.normal(0, 1.5)
-        size = (rng.uniform(4, 11), rng.uniform(2, 5))
-        ground.append(connective(rng, np.array([x, max(y, 3.0)]), size, probe.along_mm)[0])
-        vessels += draw_vessels(rng, config.blood, (x - 2.0, y - 1.0, x + 2.0, y + 1.0))
-    ground += _decoys(rng, config, half, footprint, depth)
-    ground.append(around)
-    needle = np.random.default_rng([config.seed, subject, NEEDLE])  # of its own: the rest is the same without it
+    layers = draw_layers(layer, config.tissue, nerve_mm, half, depth, config.probe.along_mm + 1.0)
+    ground = layer_groups(layer, config.tissue, layers)
+    if bony.random() < config.tissue.bone:
+        x, y = bony.uniform(-0.5, 0.5) * footprint, bony.uniform(0.55, 0.95) * depth
+        ground.append(bone(bony, np.array([x, max(y, bottom + bony.uniform(3, 8))])))
+    bloods = blood.spawn(3)
+    vessels = list(draw_vessels(bloods[0], config.blood, nerves.box))
+    for side, rng, bleed in zip((-1.0, 1.0), sites[1:], bloods[1:], strict=True):
+        # a place like the nerve's without one, seen when the probe has slid off
+        x, y = side * (half - 0.7 * footprint + rng.normal(0, 3)), max(nerve_mm + rng.normal(0, 1.5), 3.0)
+        ground.append(_loose(rng, config, np.array([x, y]))[0])
+        vessels += draw_vessels(bleed, config.blood, (x - 2.0, y - 1.0, x + 2.0, y + 1.0))
+    ground += [*_decoys(others, config, half, footprint, depth), around]
     punctured = needle.random() < config.needle.share
     puncture = draw_puncture(needle, config.needle, nerves.box, nerves.outlines[0]) if punctured else None
-    return Anatomy(footprint, depth, tuple(ground), tuple(vessels), nerves, puncture, draw_waves(rng))
+    return Anatomy(footprint, depth, tuple(ground), tuple(vessels), nerves, puncture, draw_waves(wave))
+
+
+def _geometry(rng: Rng, config: PhantomConfig) -> tuple[float, float, float]:
+    """Width of the probe, depth setting, and depth of the nerve, in mm."""
+    probe, (low, high) = config.probe, config.nerve.depth_mm
+    footprint, part, usual = rng.uniform(*probe.footprint_mm), rng.random(), rng.uniform(0.28, 0.5)
+    if rng.random() < probe.fill:
+        depth = float(np.clip(footprint * config.height / config.width, *probe.depth_mm))
+        return footprint, depth, low + part * (float(np.clip(0.55 * depth, low, high)) - low)
+    nerve_mm = low + part * (high - low)
+    return footprint, float(np.clip(nerve_mm / usual, *probe.depth_mm)), nerve_mm
+
+
+def _loose(rng: Rng, config: PhantomConfig, centre: Points) -> tuple[Group, float]:
+    """Loose tissue about ``centre``, and its echo in dB."""
+    return connective(rng, centre, (rng.uniform(4, 11), rng.uniform(2, 5)), config.probe.along_mm)
 
 
 def _decoys(rng: Rng, config: PhantomConfig, half: float, footprint: float, depth: float) -> list[Group]:

@@ -63,7 +63,7 @@ class Canvas:
         ends = view.pixels(strands.ends[seen])
         run = ends[:, 1] - ends[:, 0]
         angle = np.rad2deg(np.arctan2(np.abs(run[:, 1]), np.abs(run[:, 0])))
-        shine = shine[seen] * (ROUGH + (1 - ROUGH) * np.exp(-((angle / MIRROR_DEG) ** 2)))
+        shine = shine[seen] * mirrored(angle)
         wide = strands.thick[seen] / view.spacing
         shine *= np.minimum(wide, 1)
         order = np.argsort(shine)  # bright ones last, on top
@@ -82,6 +82,11 @@ class Canvas:
         loss = np.array([r.loss for r in self.regions], np.float32)
         bright = np.square(np.arange(256, dtype=np.float32) / 255)
         return level[self.tissue], loss[self.tissue], bright[self.shine]
+
+
+def mirrored(angle_deg: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What of a strand's echo comes back when it lies ``angle_deg`` off a right angle to the beam."""
+    return np.asarray(ROUGH + (1 - ROUGH) * np.exp(-((angle_deg / MIRROR_DEG) ** 2)))
 
 
 def outside(outline: Points, shape: tuple[int, int]) -> bool:

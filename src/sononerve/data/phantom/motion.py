@@ -93,7 +93,7 @@ def pose_at(config: PhantomConfig, motion: Motion, time_s: float, footprint: flo
     spread = np.linspace(-BLEND_S, BLEND_S, 17) / probe.sweep_s if config.video else np.zeros(1)
     u = (turn + motion.phase[0] + spread) % 1
     centre = float(np.mean([_nerve_at(float(v), config.empty, motion, footprint, half) for v in u]))
-    heart = np.exp(-6 * ((time_s / HEARTBEATS_S + motion.phase[1]) % 1))
+    heart = 0.5 + 0.5 * np.sin(2 * np.pi * (time_s / HEARTBEATS_S + motion.phase[1]))
     return Pose(
         left=-(centre + 0.5 * probe.slide_mm * float(one)),
         along=probe.along_mm * float(two),

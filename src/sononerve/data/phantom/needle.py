@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .canvas import mirrored
 from .config import Needle
 from .shapes import Group, Points, Region, Rng, curve, join, strand
 
 FLUID_DB, FLUID_LOSS = -60.0, 0.1
+STEERED = 0.7
+"""How much of what a needle loses by its angle the machine brings back, by sending beams aslant."""
 PITCH_MM = 0.9
 """Between the echoes below a needle: sound that went to and fro inside it."""
 
@@ -55,9 +58,11 @@ def needle_group(rng: Rng, puncture: Puncture, reverberation: float, back: float
     length = max(tip[1], 0.5) / -puncture.direction[1]
     along = np.linspace(0, length, 25)[:, None]
     shaft = tip + along * puncture.direction
+    angle = np.rad2deg(np.arcsin(-puncture.direction[1:]))
+    steered = float(mirrored(angle)[0] ** -STEERED)
     lines = []
     for echo in range(7):
-        shine = puncture.shine * reverberation**echo
+        shine = puncture.shine * steered * reverberation**echo
         if shine < 0.03:
             break
         thick = 0.35 if echo == 0 else 0.2

@@ -37,7 +37,8 @@ class Bundle:
 
 def sizes(rng: Rng, knobs: Nerve, depth: float) -> list[tuple[Points, tuple[float, float], float]]:
     """Centre in mm, radii in mm and lean in radians of each honeycomb, side by side about (0, ``depth``)."""
-    count = 1 if rng.random() >= knobs.more else int(rng.integers(2, 4))
+    more = int(rng.integers(1, 3))
+    count = 1 + more if rng.random() < knobs.more else 1
     width = np.exp(rng.uniform(*np.log(knobs.width_mm)))
     found: list[tuple[Points, tuple[float, float], float]] = []
     x = 0.0
@@ -63,7 +64,8 @@ def honeycombs(rng: Rng, knobs: Nerve, depth: float, around_db: float) -> Bundle
 def _honeycomb(
     rng: Rng, knobs: Nerve, centre: Points, radii: tuple[float, float], lean: float, around_db: float
 ) -> tuple[Group, Points]:
-    outline = oval(rng, centre, radii, rng.uniform(0.06, 0.24), lean)
+    shape, fibrils, packing = rng.spawn(3)
+    outline = oval(shape, centre, radii, shape.uniform(0.06, 0.24), lean)
     stroma = around_db + rng.uniform(*knobs.bright_db)
     rim = rng.uniform(*knobs.rim)
     inner = centre + 0.86 * (outline - centre)
@@ -72,12 +74,12 @@ def _honeycomb(
         Region(outline, stroma - 1.0, tilted=TILTED_DB, label=NERVE),
         Region(inner, stroma, tilted=TILTED_DB),
     ]
-    lines = [wall(rng, outline, rim, rng.uniform(0.08, 0.2)), _fibrils(rng, centre, radii, lean, rim)]
+    lines = [wall(rng, outline, rim, rng.uniform(0.08, 0.2)), _fibrils(fibrils, centre, radii, lean, rim)]
     level = stroma - rng.uniform(*knobs.contrast_db)
-    for place, radius in _packed(rng, inner, radii, lean, rng.uniform(*knobs.fascicle)):
-        fascicle = oval(rng, place, (radius * rng.uniform(1.0, 1.3), radius * 0.95), 0.15, lean)
-        regions.append(Region(fascicle, level + rng.normal(0, 1.5), 0.8, 0.4 * TILTED_DB))
-        lines.append(wall(rng, fascicle, rim * rng.uniform(0.2, 0.9), 0.08))
+    for place, radius in _packed(packing, inner, radii, lean, rng.uniform(*knobs.fascicle)):
+        fascicle = oval(packing, place, (radius * packing.uniform(1.0, 1.3), radius * 0.95), 0.15, lean)
+        regions.append(Region(fascicle, level + packing.normal(0, 1.5), 0.8, 0.4 * TILTED_DB))
+        lines.append(wall(packing, fascicle, rim * packing.uniform(0.2, 0.9), 0.08))
     return Group(tuple(regions), join(lines)), outline
 
 

@@ -73,7 +73,7 @@ def draw(config: PhantomConfig, anatomy: Anatomy, view: View, time_s: float) -> 
     for group in anatomy.nerves.groups:
         canvas.paint(group)
     if anatomy.puncture is not None:
-        back = 6.0 * abs(np.sin(2 * np.pi * time_s / (0.9 * config.probe.sweep_s)))
+        back = 4.0 * abs(np.sin(2 * np.pi * time_s / (0.9 * config.probe.sweep_s)))
         rng = np.random.default_rng([config.seed, NEEDLE])
         canvas.paint(needle_group(rng, anatomy.puncture, config.needle.reverberation, float(back)))
     return canvas

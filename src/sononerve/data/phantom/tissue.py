@@ -53,20 +53,20 @@ def draw_layers(rng: Rng, knobs: Tissue, nerve_mm: float, half: float, bottom: f
 
 def layer_groups(rng: Rng, knobs: Tissue, layers: Layers) -> list[Group]:
     """Skin, fat with septa, then muscle above and below the deep fascia."""
-    x = layers.x
+    x, (fatty, upper, lower, sheets) = layers.x, rng.spawn(4)
     top = np.array([[x[0], -2.0], [x[-1], -2.0]])
     regions = [Region(np.r_[top, [[x[-1], 2 * layers.bottom], [x[0], 2 * layers.bottom]]], rng.uniform(*SKIN_DB))]
     regions.append(layers.below(layers.skin, rng.uniform(*FAT_DB)))
-    strands = [_skin_lines(rng, layers), _septa(rng, knobs, layers)]
+    strands = [_skin_lines(rng, layers), _septa(fatty, knobs, layers)]
     groups = [Group(tuple(regions), join(strands))]
-    groups.append(_muscles(rng, knobs, layers, layers.fascia, layers.deep))
+    groups.append(_muscles(upper, knobs, layers, layers.fascia, layers.deep))
     floor = layers.deep + rng.uniform(10, 25) + curve(rng, x, 3.0)
-    groups.append(_muscles(rng, knobs, layers, layers.deep, floor))
-    for _ in range(rng.integers(0, 4)):  # sheets within the fat
-        part = rng.uniform(0.2, 0.95)
-        sheet = layers.skin * (1 - part) + layers.fascia * part + curve(rng, x, 0.4)
-        groups.append(_fascia(rng, knobs, layers, sheet, rng.uniform(0.2, 0.8)))
-    groups += [_fascia(rng, knobs, layers, edge) for edge in (layers.fascia, layers.deep)]
+    groups.append(_muscles(lower, knobs, layers, layers.deep, floor))
+    for _ in range(sheets.integers(0, 4)):  # within the fat
+        part = sheets.uniform(0.2, 0.95)
+        sheet = layers.skin * (1 - part) + layers.fascia * part + curve(sheets, x, 0.4)
+        groups.append(_fascia(sheets, knobs, layers, sheet, sheets.uniform(0.2, 0.8)))
+    groups += [_fascia(sheets, knobs, layers, edge) for edge in (layers.fascia, layers.deep)]
     return groups
 
 
@@ -143,7 +143,7 @@ def _muscles(rng: Rng, knobs: Tissue, layers: Layers, top: NDArray[np.float64], 
                 )
             )
             strands.append(strand(rng, line, shine, rng.uniform(0.1, 0.4)))
-        strands.append(_fibres(rng, knobs, layers, (left, right), top, bottom))
+        strands.append(_fibres(rng.spawn(1)[0], knobs, layers, (left, right), top, bottom))
         left = right
     return Group(tuple(regions), join(strands))
 
