@@ -28,7 +28,7 @@ QUALITY = 60
 COMPANIONS: dict[str, dict[str, object]] = {
     "needle": {"needle.share": 1.0, "needle.injectate": 1.0},
     "blood": {"blood.artery": 1.0, "blood.vein": 1.0},
-    "probe.fill": {"nerve.depth_mm": 6.0},
+    "probe.fill": {"nerve.depth_mm": 6.0, "probe.depth_mm": (16.0, 48.0)},
     "probe.depth_mm": {"probe.fill": 0.0},
     "probe.fps": {"video": True},
 }

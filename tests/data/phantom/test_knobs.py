@@ -1,5 +1,7 @@
 """Knobs: within their limits, one number for a range, each with a unit, a sentence and an effect."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -12,6 +14,7 @@ from sononerve.errors import InputError
 GROUPS = {name: field.annotation for name, field in PhantomConfig.model_fields.items()}
 GROUPS = {name: kind for name, kind in GROUPS.items() if isinstance(kind, type) and issubclass(kind, Knobs)}
 KNOBS = [(group, name) for group, kind in GROUPS.items() for name in kind.model_fields]
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 RARE = {"bone", "roots", "share", "contact", "dropout", "artery", "vein", "more", "injectate", "fill"}
 
 
@@ -36,6 +39,18 @@ def test_settings_reach_a_knob_and_a_wrong_one_is_named():
         phantom.configured({}, {"look.gain_db": [2, -1]})
     with pytest.raises(InputError, match=r"phantom settings: --empty: .*within 0 to 1"):
         phantom.configured({"empty": 2}, {})
+
+
+def test_the_page_shows_every_knob_as_it_is():
+    page, pictures = (DOCS / "phantom.md").read_text(encoding="utf-8"), DOCS / "images" / "phantom"
+    for group, name in KNOBS:
+        field = GROUPS[group].model_fields[name]
+        low, high = limits(field)
+        default = " to ".join(f"{v:g}" for v in np.atleast_1d(field.default))
+        told = f"{field.json_schema_extra['unit']} | {low:g}, {high:g} | {default} | {field.description} |"
+        assert f"| `{group}.{name}` | {told}" in page, "run python docs/make_phantom_pictures.py"
+    assert all((pictures / f"{group}.jpg").is_file() for group in GROUPS)
+    assert sum(p.stat().st_size for p in pictures.iterdir()) < 1_500_000
 
 
 @pytest.mark.parametrize(("group", "name"), KNOBS)
