@@ -34,12 +34,12 @@ class Nerve(Knobs):
     """The nerves of a subject: where they lie, what they look like in cross-section."""
 
     depth_mm: Range = knob((5.0, 18.0), 2, 50, "mm", "Depth of the middle of the nerve.")
-    width_mm: Range = knob((4.0, 18.0), 1, 30, "mm", "Width of the nerve; small ones are as frequent as large ones.")
+    width_mm: Range = knob((5.0, 20.0), 1, 30, "mm", "Width of the nerve; small ones are as frequent as large ones.")
     flatness: Range = knob((1.1, 2.6), 1, 6, "ratio", "Width over height.")
     lean_deg: Range = knob((-25.0, 25.0), -60, 60, "degrees", "How far the long axis leans out of the horizontal.")
     fascicle: Range = knob((0.18, 0.55), 0.08, 0.8, "ratio", "Height of the largest fascicle over that of the nerve.")
     contrast_db: Range = knob((8.0, 18.0), 0, 30, "dB", "How much darker fascicles are than what lies between them.")
-    bright_db: Range = knob((-1.0, 9.0), -15, 15, "dB", "Echo of the nerve over that of the tissue around it.")
+    bright_db: Range = knob((1.0, 11.0), -15, 15, "dB", "Echo of the nerve over that of the tissue around it.")
     rim: Range = knob((0.15, 0.6), 0, 1, SHARE, "Brightness of the epineurium, of the brightest echo.")
     more: float = knob(0.35, 0, 1, SHARE, "How many subjects have two or three nerves side by side.")
     roots: float = knob(0.15, 0, 1, SHARE, "How many subjects have dark roots without a honeycomb in their place.")
@@ -50,7 +50,7 @@ class Blood(Knobs):
 
     artery: float = knob(0.85, 0, 1, SHARE, "How many groups of nerves have an artery beside them.")
     vein: float = knob(0.5, 0, 1, SHARE, "How many of the arteries have a vein beside them.")
-    radius_mm: Range = knob((1.3, 5.5), 0.3, 12, "mm", "Radius of an artery.")
+    radius_mm: Range = knob((1.8, 7.0), 0.3, 12, "mm", "Radius of an artery.")
     wall: Range = knob((0.05, 0.4), 0, 1, SHARE, "Brightness of a vessel's wall, of the brightest echo.")
     pulse: float = knob(0.04, 0, 0.3, SHARE, "How much an artery's radius swells at a heartbeat.")
     softness: float = knob(5.0, 0, 10, "ratio", "How much more a vein gives way to pressure than tissue does.")

@@ -32,7 +32,7 @@ BANDS = 1.4  # ratio of the beam's widths between which rows are blended
 LINE_MM = 0.12  # a strand of this thickness echoes with its own brightness
 CLOUD_MM = 0.2  # of a pixel of the clouds
 CLOUD_PIXELS = 320
-HAZE_MM, HAZE_DB = 5.0, -14.0
+HAZE_MM, HAZE_DB = 6.0, -11.0
 """Side lobes: what is near is faintly seen in dark places too."""
 DIFFUSE = 0.4
 """Of the echo of a reflector, what is scattered and so has speckle."""

@@ -10,7 +10,7 @@ from .config import Blood
 from .shapes import Points, Rng, Strands, oval, wall
 
 VESSEL = 2
-BLOOD_DB, BLOOD_LOSS = -60.0, 0.15
+BLOOD_DB, BLOOD_LOSS = -56.0, 0.15
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def draw_vessels(rng: Rng, knobs: Blood, box: tuple[float, float, float, float])
     radius = float(np.exp(rng.uniform(*np.log(knobs.radius_mm))))
     gap = rng.uniform(0.1, 1.5) + 0.15 * radius
     side = float(rng.choice([-1.0, 1.0]))
-    below = rng.random() < 0.3
+    below = rng.random() < 0.45
     if below:
         place = np.array([rng.uniform(left, right), bottom + radius + gap])
     else:
