@@ -155,7 +155,7 @@ def test_injected_fluid_surrounds_the_nerve():
         found, canvas = phantom.echoes(config, subject, 0)
         around = ring(canvas.labels == 1, 4) & (canvas.labels == 0)
         darker.append(decibels(found[around]) - decibels(phantom.echoes(dry, subject, 0)[0][around]))
-    assert np.median(darker) < -4
+    assert np.median(darker) < -2
 
 
 def test_a_needle_is_seen_in_the_frame():

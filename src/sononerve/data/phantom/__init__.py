@@ -5,7 +5,8 @@ frame has its own seed, so it does not depend on how many frames are asked for.
 """
 
 from .config import Blood, Echo, Look, Needle, Nerve, PhantomConfig, Probe, Tissue, configured
-from .scene import echoes, frame, samples
+from .pool import samples
+from .scene import echoes, frame
 from .write import write, write_samples
 
 __all__ = [

@@ -57,9 +57,6 @@ def draw_anatomy(config: PhantomConfig, subject: int) -> Anatomy:
     half = EDGE * footprint + max(-left, right)
     layers = draw_layers(layer, config.tissue, nerve_mm, half, depth, config.probe.along_mm + 1.0)
     ground = layer_groups(layer, config.tissue, layers)
-    if bony.random() < config.tissue.bone:
-        x, y = bony.uniform(-0.5, 0.5) * footprint, bony.uniform(0.55, 0.95) * depth
-        ground.append(bone(bony, np.array([x, max(y, bottom + bony.uniform(3, 8))])))
     bloods = blood.spawn(3)
     vessels = list(draw_vessels(bloods[0], config.blood, nerves.box))
     for side, rng, bleed in zip((-1.0, 1.0), sites[1:], bloods[1:], strict=True):
@@ -68,6 +65,9 @@ def draw_anatomy(config: PhantomConfig, subject: int) -> Anatomy:
         ground.append(_loose(rng, config, np.array([x, y]))[0])
         vessels += draw_vessels(bleed, config.blood, (x - 2.0, y - 1.0, x + 2.0, y + 1.0))
     ground += [*_decoys(others, config, half, footprint, depth), around]
+    if bony.random() < config.tissue.bone:
+        x, y = bony.uniform(-0.5, 0.5) * footprint, bony.uniform(0.55, 0.95) * depth
+        ground.append(bone(bony, np.array([x, max(y, bottom + bony.uniform(3, 8))])))
     punctured = needle.random() < config.needle.share
     puncture = draw_puncture(needle, config.needle, nerves.box, nerves.outlines[0]) if punctured else None
     return Anatomy(footprint, depth, tuple(ground), tuple(vessels), nerves, puncture, draw_waves(wave))

@@ -17,7 +17,9 @@ MIRROR_DEG = 20.0
 ROUGH = 0.035
 """What is left of a strand's echo at any angle."""
 TILT_DEG = 14.0
+"""With so much tilt, strands are down to about a third too."""
 FAINT = 0.01
+"""Fainter strands are lost in the echo of what they lie in."""
 
 
 class Canvas:

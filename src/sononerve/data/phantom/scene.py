@@ -6,15 +6,9 @@ how many frames are asked for, or in which order.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice, product
-from multiprocessing import get_context
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,8 +25,7 @@ from .shapes import Group, Region, Strands
 from .vessels import BLOOD_DB, BLOOD_LOSS, VESSEL, Vessel
 
 MACHINE, MOTION, HISS, NEEDLE = 10, 11, 12, 13
-CLOUDS_ON_LINES = 1.5
-PIECE = 16
+CLOUDS_ON_LINES = 1.5  # how much more reflectors vary than scatterers, in decibels
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,7 @@ def draw(config: PhantomConfig, anatomy: Anatomy, view: View, time_s: float) -> 
         canvas.paint(group)
     if anatomy.puncture is not None:
         back = 4.0 * abs(np.sin(2 * np.pi * time_s / (0.9 * config.probe.sweep_s)))
-        rng = np.random.default_rng([config.seed, NEEDLE])
+        rng = np.random.default_rng([config.seed, 0, 0, 0, NEEDLE])
         canvas.paint(needle_group(rng, anatomy.puncture, config.needle.reverberation, float(back)))
     return canvas
 
@@ -148,36 +141,3 @@ def _boxes(canvas: Canvas, corner: tuple[int, int]) -> NDArray[np.float32]:
         if box is not None:
             found.append((box[0] + corner[0], box[1] + corner[1], box[2], box[3]))
     return np.asarray(found, np.float32).reshape(-1, 4)
-
-
-def samples(config: PhantomConfig, processes: int = 1) -> Iterator[Sample]:
-    """Draw all frames in their order: subject by subject, video by video.
-
-    ``processes``: how many draw at once; the frames do not depend on it, and few are held at a time. More than one
-    starts Python anew, so a script that asks for it needs ``if __name__ == "__main__"``.
-    """
-    places = product(range(config.subjects), range(config.videos), range(config.frames))
-    if processes <= 1:
-        for subject, video, index in places:
-            yield frame(config, subject, index, video)
-        return
-    pieces = _pieces(config)
-    with ProcessPoolExecutor(processes, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
-        waiting = deque(pool.submit(_piece, config, *piece) for piece in islice(pieces, 2 * processes))
-        try:
-            while waiting:
-                done = waiting.popleft().result()
-                waiting.extend(pool.submit(_piece, config, *piece) for piece in islice(pieces, 1))
-                yield from done
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _pieces(config: PhantomConfig) -> Iterator[tuple[int, int, range]]:
-    """Subject, video and frames of each piece of work: neighbours share anatomy and scatterers."""
-    for subject, video, first in product(range(config.subjects), range(config.videos), range(0, config.frames, PIECE)):
-        yield subject, video, range(first, min(first + PIECE, config.frames))
-
-
-def _piece(config: PhantomConfig, subject: int, video: int, indices: range) -> list[Sample]:
-    return [frame(config, subject, index, video) for index in indices]

@@ -12,8 +12,8 @@ from .shapes import Group, Points, Region, Rng, Strands, curve, join, oval, stra
 
 SKIN_DB, FAT_DB, MUSCLE_DB, CONNECTIVE_DB = (-47, -40), (-49, -40), (-56, -43), (-42, -35)
 BONE_DB, BONE_LOSS = -52.0, 12.0
-SEEN_MM = 5.0
-"""How far along the nerve a streak is seen, about: streaks come and go as the probe slides."""
+SEEN_MM, SHEET_SEEN_MM = 5.0, 12.0
+"""How far along the nerve a streak or a sheet is seen, about: they come and go as the probe slides."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _septa(rng: Rng, knobs: Tissue, layers: Layers) -> Strands:
     """Long sheets in the fat that lie about as its layers do."""
     thickness = float((layers.fascia - layers.skin).mean())
     span = layers.x[-1] - layers.x[0]
-    many = span / 10 * thickness / 5 * rng.uniform(*knobs.septa) * _visits(layers, 12.0)
+    many = span / 10 * thickness / 5 * rng.uniform(*knobs.septa) * _visits(layers.travel, SHEET_SEEN_MM)
     lines = []
     for _ in range(rng.poisson(min(many, 2000.0))):
         x = rng.uniform(layers.x[0], layers.x[-1]) + np.linspace(-0.5, 0.5, 15) * np.exp(rng.uniform(1.4, 3.8))
@@ -93,13 +93,13 @@ def _septa(rng: Rng, knobs: Tissue, layers: Layers) -> Strands:
         y = layers.depth("skin", x) * (1 - part) + layers.depth("fascia", x) * part + curve(rng, x, 0.35, 40.0)
         place = rng.uniform(-layers.travel, layers.travel)
         shine, thick = 0.8 * np.exp(rng.uniform(-2.8, 0)), rng.uniform(0.04, 0.12)
-        lines.append(strand(rng, np.c_[x, y], shine, thick, place=place, reach=12.0))
+        lines.append(strand(rng, np.c_[x, y], shine, thick, place=place, reach=SHEET_SEEN_MM))
     return join(lines)
 
 
-def _visits(layers: Layers, seen_mm: float) -> float:
+def _visits(travel: float, seen_mm: float) -> float:
     """How many times more strands there must be than are seen at one place along the nerve."""
-    return max(1.0, 2 * layers.travel / (1.77 * seen_mm))
+    return max(1.0, 2 * travel / (1.77 * seen_mm))  # 1.77, the root of pi: the area of their fading
 
 
 def _fascia(rng: Rng, knobs: Tissue, layers: Layers, edge: NDArray[np.float64], part: float = 1.0) -> Group:
@@ -158,7 +158,7 @@ def _fibres(
 ) -> Strands:
     """Streaks between two edges that run as the muscle does."""
     height = float(np.interp(np.mean(span), layers.x, bottom - top))
-    many = (span[1] - span[0]) * height / 100 * rng.uniform(*knobs.fibres) * _visits(layers, SEEN_MM)
+    many = (span[1] - span[0]) * height / 100 * rng.uniform(*knobs.fibres) * _visits(layers.travel, SEEN_MM)
     count = rng.poisson(min(many, 4000.0))
     x, part = rng.uniform(*span, count), rng.uniform(0.03, 0.97, count)
     y = np.interp(x, layers.x, top) * (1 - part) + np.interp(x, layers.x, bottom) * part
@@ -177,13 +177,9 @@ def connective(rng: Rng, centre: Points, size: tuple[float, float], travel: floa
         Region(oval(rng, centre, (size[0] * k**1.6, size[1] * k), 0.2, lean), level - drop, covers=False)
         for k, drop in rings
     )
-    many = int(0.9 * size[0] * size[1] * _visits_of(travel))
+    many = int(0.9 * size[0] * size[1] * _visits(travel, SEEN_MM))
     at = centre + rng.normal(0, 0.5, (min(many, 600), 2)) * size
     return Group(regions, streaks(rng, at, np.full(len(at), lean), length=(0.5, 5), shine=0.35, travel=travel)), level
-
-
-def _visits_of(travel: float) -> float:
-    return max(1.0, 2 * travel / (1.77 * SEEN_MM))
 
 
 def bone(rng: Rng, centre: Points) -> Group:

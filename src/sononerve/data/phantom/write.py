@@ -13,10 +13,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...errors import InputError
 from ...frame import Sample
 from .clip import Clip
 from .config import PhantomConfig
-from .scene import samples
+from .pool import samples
 
 COLUMNS = ("image", "mask", "subject", "video", "frame", "boxes_xywh", "spacing")
 WORTH_PIXELS = 20_000_000  # below, starting a process takes longer than drawing
@@ -46,10 +47,11 @@ def write_samples(
     progress: Callable[[int, int], None] | None = None,
     fps: float | None = None,
 ) -> Path:
-    """Write samples that have subject, video, index, labels and spacing as a manifest folder, all or nothing.
+    """Write samples that have subject, video, index and labels as a manifest folder, all or nothing.
 
     ``total``: how many there will be, for ``progress(done, total)``. ``fps``: write a clip of each video too; then the
-    samples of a video follow each other. Raises `FileExistsError` where ``folder`` is anything but new or empty.
+    samples of a video follow each other. Raises `FileExistsError` where ``folder`` is anything but new or empty,
+    `InputError` where a sample has no mask.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not an empty folder; name a new folder or remove this one first")
@@ -104,12 +106,13 @@ class _Clips:
 
 def _save(sample: Sample, folder: Path) -> list[str]:
     """Write one image and its mask, and return their row of the manifest."""
-    name, labels, spacing = f"{sample.video}_{sample.index}.png", sample.labels, sample.frame.spacing_mm
-    assert labels is not None and spacing is not None
-    for part, pixels in (("images", sample.frame.pixels), ("masks", labels)):
+    name, spacing = f"{sample.video}_{sample.index}.png", sample.frame.spacing_mm
+    if sample.labels is None or Path(name).name != name:
+        raise InputError(f"{sample.frame.source or name}: expected a mask, and a video's name without a folder")
+    for part, pixels in (("images", sample.frame.pixels), ("masks", sample.labels)):
         (folder / part).mkdir(exist_ok=True)
         encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1]  # speckle hardly shrinks
         (folder / part / name).write_bytes(encoded.tobytes())
     boxes = [] if sample.boxes is None else np.rint(sample.boxes).astype(int).tolist()
     place = [f"images/{name}", f"masks/{name}", str(sample.subject), str(sample.video), str(sample.index)]
-    return [*place, json.dumps(boxes), f"{spacing[0]:.6f},{spacing[1]:.6f}"]
+    return [*place, json.dumps(boxes), "" if spacing is None else f"{spacing[0]:.6f},{spacing[1]:.6f}"]
