@@ -70,7 +70,7 @@ def base() -> dict[str, object]:
     told["tissue"] |= {"bone": 0.0}  # type: ignore[operator]
     told["needle"] |= {"share": 0.0}  # type: ignore[operator]
     told["probe"] |= {"contact": 0.0, "fill": 1.0, "footprint_mm": 34.0}  # type: ignore[operator]
-    told["look"] |= {"dropout": 0.0}  # type: ignore[operator]
+    told["look"] |= {"dropout": 0.0, "gain_db": 2.0}  # type: ignore[operator]
     size = {"subjects": 1, "frames": INDEX + 1, "height": PIXELS, "width": PIXELS, "empty": 0.0, "seed": SEED}
     return told | size
 
