@@ -61,7 +61,8 @@ def test_every_knob_says_what_it_is_and_changes_the_frames(group, name):
     assert low < high
 
     def frames(value):
-        told = {"needle": {"share": 1.0}, "blood": {"artery": 1.0, "vein": 1.0}, "nerve": {"roots": 0.0}}
+        few = {"along_mm": 1.0}  # fewer strands, drawn faster
+        told = {"probe": few, "needle": {"share": 1.0}, "blood": {"artery": 1.0, "vein": 1.0}, "nerve": {"roots": 0.0}}
         told[group] = told.get(group, {}) | {name: value}
         if name == "sweep_s":
             told["probe"]["fps"] = 1.0

@@ -86,7 +86,7 @@ def test_wrong_configurations_are_refused(wrong):
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
 def test_share_of_frames_without_nerve(share):
-    config = PhantomConfig(subjects=5, frames=16, height=32, width=32, empty=share)
+    config = PhantomConfig(subjects=3, frames=16, height=32, width=32, empty=share)
     nerveless = np.mean([not (s.labels == 1).any() for s in phantom.samples(config)])
     assert nerveless == pytest.approx(share, abs=0.05)
 

@@ -36,9 +36,9 @@ def draw_machine(rng: Rng, knobs: Look) -> Machine:
     """Draw how a machine is made and set."""
     sliders = rng.uniform(*knobs.gain_db) + knobs.sliders_db * 0.6 * rng.normal(0, 1, SLIDERS).cumsum()
     numbers = [rng.uniform(*pair) for pair in (knobs.range_db, knobs.gamma, knobs.smoothing, knobs.sharpening)]
+    place = float(rng.choice([0.0, 0.0, 0.5, 1.0]))
     faults = int(rng.integers(1, 4)) if rng.random() < knobs.dropout else 0
     dead = rng.uniform((0.0, 0.003, 3.0), (1.0, 0.015, 15.0), (faults, 3))
-    place = float(rng.choice([0.0, 0.0, 0.5, 1.0]))
     return Machine(numbers[0], sliders, numbers[1], numbers[2], numbers[3], dead, place)
 
 
