@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 demo: $(VENV)/.demo  ## Install, then the main job on phantom frames: data, train, evaluate, predict, a page
 	rm -rf $(DEMO)
-	$(BIN)/sononerve phantom --subjects 24 --frames 10 --out $(DEMO)/phantom
+	$(BIN)/sononerve phantom --subjects 60 --frames 4 --out $(DEMO)/phantom
 	$(BIN)/sononerve train $(DEMO)/phantom --budget 5m --size 192 --out $(DEMO)/run
 	$(BIN)/sononerve evaluate $(DEMO)/phantom --model $(DEMO)/run --out $(DEMO)/evaluation
 	$(BIN)/sononerve predict $(DEMO)/phantom/images --model $(DEMO)/run --out $(DEMO)/masks

@@ -26,7 +26,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sononerve.train.config import TrainConfig, parse_settings
+from sononerve.settings import parse_settings
+from sononerve.train.config import TrainConfig
 
 if TYPE_CHECKING:
     from sononerve.models import Setting

@@ -103,10 +103,12 @@ def python_api() -> str:
 
 
 def public_of(module: ModuleType) -> Iterator[type | FunctionType]:
-    """The functions of a module that bear no underscore, and its settings."""
-    for name, part in vars(module).items():
-        own = getattr(part, "__module__", None) == module.__name__ and not name.startswith("_")
-        if own and (isinstance(part, FunctionType) or is_settings(part)):
+    """The functions of a module or package that bear no underscore, and its settings but for those within others."""
+    parts = {name: part for name, part in vars(module).items() if not name.startswith("_")}
+    within = {f.annotation for part in parts.values() if is_settings(part) for f in part.model_fields.values()}
+    for part in parts.values():
+        own = f"{getattr(part, '__module__', None)}.".startswith(f"{module.__name__}.")
+        if own and (isinstance(part, FunctionType) or (is_settings(part) and part not in within)):
             yield part
 
 

@@ -214,6 +214,8 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, pairs, tmp_path):
 def test_a_phantom_that_cannot_be_names_the_option(monkeypatch, capsys, tmp_path):
     check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--empty", "2"), "--empty")
     check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--size", "1"), "--size")
+    check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--set", "needle.shore=1"), "shore")
+    check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--set", "look.gain_db=200"), "gain_db")
     assert not (tmp_path / "p").exists()
 
 

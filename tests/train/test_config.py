@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sononerve.errors import InputError
-from sononerve.train.config import TrainConfig, changed, parse_duration, parse_settings
+from sononerve.settings import parse_settings
+from sononerve.train.config import TrainConfig, changed, parse_duration
 
 DATA = {"data": {"folder": "frames"}}
 
@@ -49,12 +50,6 @@ def test_set_reaches_into_nested_fields_without_touching_their_neighbours() -> N
 def test_a_field_that_is_unknown_or_wrong_is_named(setting: str, field: str) -> None:
     with pytest.raises(InputError, match=f"training settings: {field}: .*found"):
         changed(None, DATA, parse_settings([setting]))
-
-
-@pytest.mark.parametrize("word", ["width", "=3", "network.width=[1"])
-def test_a_setting_that_is_not_name_and_value_is_refused(word: str) -> None:
-    with pytest.raises(InputError, match="--set "):
-        parse_settings([word])
 
 
 @settings(max_examples=20)

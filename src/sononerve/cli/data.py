@@ -29,33 +29,49 @@ app = typer.Typer()
 def phantom(
     out: Annotated[Path, typer.Option("--out", help="New folder for images/, masks/ and manifest.csv.")],
     subjects: Annotated[int, typer.Option(help="How many people.")] = 6,
-    frames: Annotated[int, typer.Option(help="Frames of each.")] = 12,
+    videos: Annotated[int, typer.Option(help="Videos of each.")] = 1,
+    frames: Annotated[int, typer.Option(help="Frames of each video.")] = 12,
     size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 256,
     empty: Annotated[float, typer.Option(help="Share of frames without a nerve, 0 to 1.")] = 0.2,
     vessels: Annotated[bool, typer.Option(help="Label vessels as class 2.")] = True,
+    machines: Annotated[int, typer.Option(help="How many different machines; 0: one for each subject.")] = 0,
+    video: Annotated[
+        bool, typer.Option("--video", help="Frames that follow each other in time, and videos/NAME.mp4 of them too.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
+    processes: Annotated[int | None, typer.Option(help="How many draw at once. Default: every core.", min=1)] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Any knob, over every option: --set needle.share=1; repeatable.")
+    ] = None,
 ) -> None:
-    """Write synthetic frames with exact masks, to try things on; they are no evidence for anything."""
-    from pydantic import ValidationError
+    """Write synthetic frames with exact masks, to try things on; they are no evidence for anything.
 
-    from ..data.phantom import PhantomConfig, write
+    docs/phantom.md shows every knob of --set with a picture.
+    """
+    from ..data.phantom import configured, write
     from ..progress import counted
+    from ..settings import parse_settings
 
-    try:
-        config = PhantomConfig(
-            subjects=subjects, frames=frames, height=size, width=size, empty=empty, vessels=vessels, seed=seed
-        )
-    except ValidationError as error:
-        fault = error.errors()[0]
-        name = {"height": "size", "width": "size"}.get(str(fault["loc"][0]), fault["loc"][0])
-        raise InputError(f"--{name}: {fault['msg']}, found {fault['input']}") from error
+    told: dict[str, object] = {
+        "subjects": subjects,
+        "videos": videos,
+        "frames": frames,
+        "height": size,
+        "width": size,
+        "empty": empty,
+        "vessels": vessels,
+        "machines": machines,
+        "video": video,
+        "seed": seed,
+    }
+    config = configured(told, parse_settings(setting or []))
     check_place(out)
     with counted("draw frames") as progress:
         try:
-            folder = write(config, out, progress)
+            folder = write(config, out, progress, processes)
         except FileExistsError as error:
             raise InputError(str(error)) from error
-    typer.echo(f"{subjects * frames} frames of {subjects} subjects in {folder}")
+    typer.echo(f"{config.total} frames of {config.subjects} subjects in {folder}")
 
 
 @app.command()

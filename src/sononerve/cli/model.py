@@ -92,7 +92,8 @@ def train(
 
     The run's folder gets config.yaml (repeats it), plan.json, split.json, log.csv, bundle/ (the model) and scores.json.
     """
-    from ..train.config import TrainConfig, changed, parse_duration, parse_settings
+    from ..settings import parse_settings
+    from ..train.config import TrainConfig, changed, parse_duration
     from ..train.run import CONFIG
     from ..train.run import train as run_training
 

@@ -14,6 +14,7 @@ from ..data.augment import Augment
 from ..errors import InputError
 from ..io.atomic import write_text
 from ..models import Setting
+from ..settings import first_fault, merge, merge_settings
 
 Precision = Literal["auto", "32", "bf16", "16"]
 
@@ -115,7 +116,7 @@ class TrainConfig(_Part):
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise InputError(f"{path}: cannot be read ({error}); expected a run's configuration") from error
         except ValidationError as error:
-            raise InputError(f"{path}: {first_fault(error)}") from error
+            raise InputError(f"{path}: {first_fault(error, OPTIONS)}") from error
 
 
 def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapping[str, object]) -> TrainConfig:
@@ -131,58 +132,14 @@ def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapp
             raise InputError(f"training settings: {' and '.join(lengths)} both say how long; expected one of them")
     if any(told.get(name) is not None for name in LENGTHS):
         values |= dict.fromkeys(LENGTHS)
-    _merge(values, told)
+    merge(values, told)
     if set(LENGTHS) & set(settings):
         values |= dict.fromkeys(LENGTHS)
-    for name, value in settings.items():
-        nested: dict[str, object] = {}
-        inner = nested
-        *path, last = name.split(".")
-        for part in path:
-            inner[part] = inner = {}
-        inner[last] = value
-        _merge(values, nested, none_counts=True)
+    merge_settings(values, settings)
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        raise InputError(f"training settings: {first_fault(error)}") from error
-
-
-def _merge(values: dict[str, object], told: Mapping[str, object], none_counts: bool = False) -> None:
-    for key, value in told.items():
-        if isinstance(value, Mapping):
-            inner = values.setdefault(key, {})
-            if isinstance(inner, dict):
-                _merge(inner, value, none_counts)
-        elif value is not None or none_counts:
-            values[key] = value
-
-
-def parse_settings(settings: list[str]) -> dict[str, object]:
-    """Turn ``name=value`` words into values read as YAML.
-
-    >>> parse_settings(["network.width=16", "augment.flip.p=0"])
-    {'network.width': 16, 'augment.flip.p': 0}
-    """
-    found: dict[str, object] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise InputError(f"--set {setting}: expected name=value, as network.width=16")
-        try:
-            found[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {setting}: {value!r} is not a value ({error})") from error
-    return found
-
-
-def first_fault(error: ValidationError) -> str:
-    """One sentence on the first thing that pydantic found wrong."""
-    fault = error.errors()[0]
-    if not fault["loc"]:
-        return f"expected settings by name, as in a run's config.yaml, found {fault['input']!r:.60}"
-    field = ".".join(str(part) for part in fault["loc"])
-    return f"{OPTIONS.get(field, field)}: {fault['msg']}, found {fault['input']!r:.60}"
+        raise InputError(f"training settings: {first_fault(error, OPTIONS)}") from error
 
 
 def parse_duration(text: str) -> float:
