@@ -28,6 +28,7 @@ app = typer.Typer()
 @app.command()
 def phantom(
     out: Annotated[Path, typer.Option("--out", help="New folder for images/, masks/ and manifest.csv.")],
+    layout: Annotated[str, typer.Option("--layout", help=f"What to write: {', '.join(WRITABLE_NAMES)}.")] = "manifest",
     subjects: Annotated[int, typer.Option(help="How many people.")] = 6,
     videos: Annotated[int, typer.Option(help="Videos of each.")] = 1,
     frames: Annotated[int, typer.Option(help="Frames of each video.")] = 12,
@@ -36,7 +37,7 @@ def phantom(
     vessels: Annotated[bool, typer.Option(help="Label vessels as class 2.")] = True,
     machines: Annotated[int, typer.Option(help="How many different machines; 0: one for each subject.")] = 0,
     video: Annotated[
-        bool, typer.Option("--video", help="Frames that follow each other in time, and videos/NAME.mp4 of them too.")
+        bool, typer.Option("--video", help="Frames that follow each other in time, and clips/NAME.mp4 of them too.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
     processes: Annotated[int | None, typer.Option(help="How many draw at once. Default: every core.", min=1)] = None,
@@ -67,10 +68,7 @@ def phantom(
     config = configured(told, parse_settings(setting or []))
     check_place(out)
     with counted("draw frames") as progress:
-        try:
-            folder = write(config, out, progress, processes)
-        except FileExistsError as error:
-            raise InputError(str(error)) from error
+        folder = write(config, out, progress, processes, layout)
     typer.echo(f"{config.total} frames of {config.subjects} subjects in {folder}")
 
 

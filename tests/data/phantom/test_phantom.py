@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sononerve.data import phantom
+from sononerve.data.dataset import load_dataset
+from sononerve.data.layouts import LAYOUTS
 from sononerve.data.phantom import PhantomConfig
+from sononerve.errors import InputError
 
 SMALL = PhantomConfig(subjects=3, frames=4, height=96, width=112, empty=0.3, seed=5)
 
@@ -205,14 +208,14 @@ def test_an_empty_folder_is_filled_and_a_full_one_refused(tmp_path):
     folder.mkdir()
     phantom.write(SMALL, folder)
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(FileExistsError, match=r"phantom exists and is not an empty folder; name a new folder"):
+    with pytest.raises(InputError, match="phantom: is there already and not an empty folder; use another --out"):
         phantom.write(SMALL, folder)
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "phantom").write_text("mine")
-    with pytest.raises(FileExistsError, match="phantom exists"):
+    with pytest.raises(InputError, match="phantom: is there already"):
         phantom.write(SMALL, tmp_path / "phantom")
     assert (tmp_path / "phantom").read_text() == "mine"
 
@@ -239,10 +242,10 @@ def test_the_number_of_processes_does_not_change_a_byte(tmp_path):
 def test_videos_are_written_as_clips_too(tmp_path):
     config = PhantomConfig(subjects=1, videos=2, frames=5, height=96, width=112, video=True)
     folder = phantom.write(config, tmp_path / "phantom")
-    assert sorted(p.name for p in (folder / "videos").iterdir()) == ["1_1.mp4", "1_2.mp4"]
+    assert sorted(p.name for p in (folder / "clips").iterdir()) == ["1_1.mp4", "1_2.mp4"]
     drawn = [s for s in phantom.samples(config) if s.video == "1_2"]
     assert [s.frame.time_s for s in drawn] == pytest.approx([0, 0.04, 0.08, 0.12, 0.16])
-    clip = cv2.VideoCapture(str(folder / "videos" / "1_2.mp4"))
+    clip = cv2.VideoCapture(str(folder / "clips" / "1_2.mp4"))
     assert clip.get(cv2.CAP_PROP_FPS) == pytest.approx(25)
     for sample in drawn:
         read, pixels = clip.read()
@@ -254,13 +257,22 @@ def test_videos_are_written_as_clips_too(tmp_path):
 
 def test_one_video_is_numbered_in_its_clip(tmp_path):
     folder = phantom.write(PhantomConfig(subjects=2, frames=2, height=48, width=48, video=True), tmp_path / "p")
-    assert sorted(p.name for p in (folder / "videos").iterdir()) == ["1_1.mp4", "2_1.mp4"]
+    assert sorted(p.name for p in (folder / "clips").iterdir()) == ["1_1.mp4", "2_1.mp4"]
 
 
-def test_any_samples_can_be_written(tmp_path):
-    drawn = phantom.samples(SMALL)
-    folder = phantom.write_samples((s for s in drawn if s.index == 0), tmp_path / "p", ("nerve", "vessel"), 3)
-    assert len(list((folder / "images").iterdir())) == 3
+@pytest.mark.parametrize("layout", [name for name, known in LAYOUTS.items() if known.writer is not None])
+def test_the_phantom_is_written_in_any_layout_and_found_again(tmp_path, layout):
+    config = SMALL.model_copy(update={"video": True})
+    dataset = load_dataset(phantom.write(config, tmp_path / "p", layout=layout))
+    assert (dataset.layout, len(dataset)) == (layout, config.total)
+    assert len(list((tmp_path / "p" / "clips").iterdir())) == config.subjects
+    nerves = [(sample.labels == 1).sum() for sample in phantom.samples(config)]
+    assert sorted((dataset[i].labels == 1).sum() for i in range(len(dataset))) == sorted(nerves)
+
+
+def test_a_layout_that_cannot_be_written_is_refused(tmp_path):
+    with pytest.raises(InputError, match="--layout videos: cannot be written; expected one of manifest"):
+        phantom.write(SMALL, tmp_path / "p", layout="videos")
 
 
 def test_machines_are_shared_by_subjects():

@@ -7,7 +7,7 @@ frame has its own seed, so it does not depend on how many frames are asked for.
 from .config import Blood, Echo, Look, Needle, Nerve, PhantomConfig, Probe, Tissue, configured
 from .pool import samples
 from .scene import echoes, frame
-from .write import write, write_samples
+from .write import write
 
 __all__ = [
     "Blood",
@@ -23,5 +23,4 @@ __all__ = [
     "frame",
     "samples",
     "write",
-    "write_samples",
 ]
