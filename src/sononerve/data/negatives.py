@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
+from math import ceil, floor
 from pathlib import Path
 from typing import Literal
 
@@ -161,18 +162,18 @@ def _candidates(
     sample: Sample, index: int, size: float, config: NegativesConfig, rng: np.random.Generator
 ) -> Candidates | Fate:
     """Crops without and with the nerve, at most ``draws`` of each; or why there are none."""
-    held = _nerve(sample)
-    total = int(held.sum())
-    if not total:
+    if sample.labels is None:
+        raise InputError(f"{sample.frame.source}: no mask; expected one, or nobody knows where there is no nerve")
+    nerve = sample.labels == 1
+    if not nerve.any():
         return "no nerve"
     screen = scan_area(sample.frame.pixels)
     shape = max(1, round(size * screen.shape[0])), max(1, round(size * screen.shape[1]))
     margin = round(config.margin * min(shape))
     tops = np.arange(screen.top, screen.bottom - shape[0] + 1)[:, None]
     lefts = np.arange(screen.left, screen.right - shape[1] + 1)[None]
-    sums = _Sums(held)
-    empty = np.argwhere(sums.over(tops, lefts, shape, margin) == 0)
-    full = np.argwhere(sums.over(tops, lefts, shape, -margin) >= config.whole * total)
+    empty = np.argwhere(_Sums(_claimed(nerve, sample.boxes)).over(tops, lefts, shape, margin) == 0)
+    full = np.argwhere(_Sums(nerve).over(tops, lefts, shape, -margin) >= config.whole * nerve.sum())
     if not len(full):
         return "nerve too large"
     if not len(empty):
@@ -187,15 +188,13 @@ def _candidates(
     return crops(empty, False), crops(full, True)
 
 
-def _nerve(sample: Sample) -> NDArray[np.bool_]:
-    """Where the first class is, ``(H, W)``: its pixels, and the native boxes, which may reach beyond them."""
-    if sample.labels is None:
-        raise InputError(f"{sample.frame.source}: no mask; expected one, or nobody knows where there is no nerve")
-    held: NDArray[np.bool_] = sample.labels == 1
-    for x, y, width, height in [] if sample.boxes is None else sample.boxes.tolist():
-        top, left = max(0, int(np.floor(y))), max(0, int(np.floor(x)))
-        held[top : max(0, int(np.ceil(y + height))), left : max(0, int(np.ceil(x + width)))] = True
-    return held
+def _claimed(nerve: NDArray[np.bool_], boxes: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+    """Where a nerve is drawn or boxed, ``(H, W)``: a box reaches beyond the outline that it is drawn around."""
+    claimed = nerve.copy()
+    for x, y, width, height in [] if boxes is None else boxes.tolist():
+        top, left = max(0, floor(y)), max(0, floor(x))
+        claimed[top : max(0, ceil(y + height)), left : max(0, ceil(x + width))] = True
+    return claimed
 
 
 def _trivia(pixels: NDArray[np.uint8], screen: Area, corners: Places, shape: tuple[int, int]) -> NDArray[np.float64]:
