@@ -1,4 +1,4 @@
-"""Verbs about data: phantom, audit, convert, split, show-augment."""
+"""Verbs about data: phantom, audit, convert, split, negatives, show-augment."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from .options import (
     JsonOption,
     LayoutOption,
     OverwriteOption,
+    PartName,
     SubjectOption,
     check_file,
     open_data,
 )
 
 app = typer.Typer()
+
+DEFAULT_SIZES = "0.3,0.4,0.5"
 
 
 @app.command()
@@ -209,6 +212,60 @@ def convert_(
     typer.echo(f"{len(dataset)} frames in {out}" + (f", {renamed} renamed (names.csv)" if renamed else ""))
     if statement is not None:
         typer.echo(f"split {statement}")
+
+
+@app.command()
+def negatives(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="New folder for images/, masks/ and manifest.csv.")],
+    sizes: Annotated[
+        str, typer.Option(help="Sides of the crops as shares of the scan area's, with commas.")
+    ] = DEFAULT_SIZES,
+    margin: Annotated[
+        float, typer.Option(help="How far the nerve stays from a crop's edge, as a share of its sides.")
+    ] = 0.02,
+    whole: Annotated[float, typer.Option(help="Share of the nerve that a crop with a nerve holds at least.")] = 1.0,
+    phantom: Annotated[
+        int, typer.Option("--phantom", help="Add as many phantom frames with a nerve, and as many without.", min=0)
+    ] = 0,
+    split_file: Annotated[
+        Path | None, typer.Option("--split", help="A file of 'sononerve split': take frames of one part alone.")
+    ] = None,
+    fold: Annotated[int, typer.Option("--fold", help="Which fold of the split.", min=0)] = 0,
+    part: Annotated[PartName | None, typer.Option("--part", help="Which part of the split.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same crops.", min=0, max=2**32 - 1)] = 0,
+    layout: LayoutOption = None,
+    classes: ClassesOption = None,
+    subject_pattern: SubjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Crop frames beside the nerve and around it, as often: for data in which every frame holds a nerve.
+
+    A model trained on them learns when to answer nothing, and 'evaluate' measures its presence and false positives.
+    """
+    from ..data.negatives import read_config, write_negatives
+    from ..data.split import Split
+    from ..io.atomic import check_new_folder
+    from ..progress import counted
+
+    config = read_config(sizes, margin, whole, seed)
+    if (split_file is None) != (part is None):
+        raise InputError("--split and --part: expected both or none; the part is fit, tune or test")
+    check_new_folder(out)
+    dataset = open_data(data, layout, classes, subject_pattern)
+    if split_file is not None and part is not None:
+        dataset = dataset.select(Split.read(split_file).indices(dataset, fold, part.value))
+    with counted("look for room beside the nerve") as progress:
+        crops = write_negatives(dataset, out, config, phantom, progress)
+    if as_json:
+        fates = [{"size": size, **counts} for size, counts in crops.fates.items()]
+        typer.echo(json.dumps({"out": str(out), "crops": len(crops.chosen), "phantom": 2 * phantom, "frames": fates}))
+        return
+    for size, counts in crops.fates.items():
+        told = ", ".join(f"{count} {fate}" for fate, count in counts.items() if count)
+        typer.echo(f"size {size}: of {len(dataset)} frames {told}")
+    added = f" and {2 * phantom} phantom frames" if phantom else ""
+    typer.echo(f"{len(crops.chosen)} crops{added} in {out}, half of them without a nerve")
 
 
 @app.command("show-augment")
