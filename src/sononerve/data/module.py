@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
 from .augment import Augment
-from .dataset import Dataset, Progress
+from .canvases import Canvases
 from .preprocess import Preprocess
 
 Key = tuple[int, int]
@@ -31,28 +31,6 @@ class Batch:
     labels: Int[Tensor, "n h w"]
 
 
-@dataclass(frozen=True)
-class Canvases:
-    """Frames and masks scaled to the network's canvas, uint8 ``(n, height, width)`` each, in memory."""
-
-    frames: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, dataset: Dataset, preprocess: Preprocess, progress: Progress | None = None) -> Canvases:
-        """Decode and scale every frame of ``dataset``; raise `InputError` for one that cannot be read."""
-        shape = (len(dataset), preprocess.height, preprocess.width)
-        frames, labels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        for i in range(len(dataset)):
-            sample = dataset[i]
-            frames[i] = preprocess.frame(sample.frame.pixels)
-            if sample.labels is not None:
-                labels[i] = preprocess.mask(sample.labels, len(dataset.classes))
-            if progress is not None:
-                progress(i + 1, len(dataset))
-        return cls(frames, labels)
-
-
 class VariedFrames(TorchDataset[Batch]):
     """One training frame by `Key`: its variation depends on seed, pass and frame alone, not on who asks or when."""
 
@@ -62,13 +40,13 @@ class VariedFrames(TorchDataset[Batch]):
     @property
     def frames(self) -> int:
         """How many frames there are; each has as many variations as there are passes."""
-        return len(self.canvases.frames)
+        return len(self.canvases)
 
     def __getitem__(self, key: Key) -> Batch:
         rng = np.random.default_rng([self.seed, *key])
         drawn = self.augment.draw(rng)
-        frame = self.augment.frame(self.canvases.frames[key[1]], drawn)
-        labels = self.augment.mask(self.canvases.labels[key[1]], drawn)
+        frame, labels = self.canvases[key[1]]
+        frame, labels = self.augment.frame(frame, drawn), self.augment.mask(labels, drawn)
         return as_batch(self.preprocess.normalise(frame)[None], labels[None])
 
 
@@ -79,10 +57,11 @@ class PlainFrames(TorchDataset[Batch]):
         self.canvases, self.preprocess = canvases, preprocess
 
     def __len__(self) -> int:
-        return len(self.canvases.frames)
+        return len(self.canvases)
 
     def __getitem__(self, i: int) -> Batch:
-        return as_batch(self.preprocess.normalise(self.canvases.frames[i])[None], self.canvases.labels[i][None])
+        frame, labels = self.canvases[i]
+        return as_batch(self.preprocess.normalise(frame)[None], labels[None])
 
 
 class RoundSampler(Sampler[list[Key]]):

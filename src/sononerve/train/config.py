@@ -29,7 +29,8 @@ class _Part(BaseModel):
 class DataConfig(_Part):
     """Which frames: the arguments of `sononerve.load_dataset`, and which fold of which split.
 
-    ``spacing_mm``: (row, column) where the data do not tell it.
+    ``spacing_mm``: (row, column) where the data do not tell it. ``cache``: keep the prepared frames on disk, where
+    other trainings find them, instead of in memory.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class DataConfig(_Part):
     subject_pattern: str | None = None
     spacing_mm: tuple[PositiveFloat, PositiveFloat] | None = None
     fold: int = Field(default=0, ge=0)
+    cache: bool = True
 
 
 class CanvasConfig(_Part):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from ..data.canvases import open_canvases
 from ..data.dataset import Dataset, load_dataset
-from ..data.module import Canvases, FrameModule, PlainFrames, VariedFrames, collate
-from ..data.preprocess import Preprocess
+from ..data.module import FrameModule, PlainFrames, VariedFrames, collate
 from ..data.split import Split, split
 from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
@@ -115,11 +115,11 @@ def _pinned(config: TrainConfig, plan: Plan) -> TrainConfig:
 
 
 def _difference(one: TrainConfig, other: TrainConfig) -> str | None:
-    """The first field that differs; where the data lies is not asked, for the split knows its frames."""
+    """The first field that differs; where the data lies is not asked, for the split knows its frames, nor the cache."""
     for name in TrainConfig.model_fields:
         a, b = getattr(one, name), getattr(other, name)
         if name == "data":
-            a, b = (data.model_copy(update={"folder": Path()}) for data in (a, b))
+            a, b = (data.model_copy(update={"folder": Path(), "cache": True}) for data in (a, b))
         if a != b:
             return name
     return None
@@ -135,23 +135,14 @@ def _write_folder(out: Path, config: TrainConfig, division: Split, plan: Plan) -
 
 def _feed(config: TrainConfig, dataset: Dataset, division: Split, divisor: int) -> tuple[VariedFrames, PlainFrames]:
     """Frames of fit and tune, scaled to the canvas."""
-    fold = config.data.fold
-    fitted, tuned = (dataset.select(division.indices(dataset, fold, part)) for part in ("fit", "tune"))
-    preprocess = plan_canvas(fitted, config.canvas, divisor)
-    with counted("read frames to fit") as progress:
-        fit_canvases = Canvases.of(fitted, preprocess, progress)
-    preprocess = _with_statistics(preprocess, fit_canvases)
-    with counted("read frames to tune") as progress:
-        tune_canvases = Canvases.of(tuned, preprocess, progress)
-    varied = VariedFrames(fit_canvases, preprocess, config.augment, config.seed)
-    return varied, PlainFrames(tune_canvases, preprocess)
-
-
-def _with_statistics(preprocess: Preprocess, canvases: Canvases) -> Preprocess:
-    if preprocess.normalisation == "frame":
-        return preprocess
-    mean, std = float(canvases.frames.mean()), max(1.0, float(canvases.frames.std()))
-    return preprocess.model_copy(update={"mean": mean, "std": std})
+    fit_part, tune_part = (division.indices(dataset, config.data.fold, part) for part in ("fit", "tune"))
+    preprocess = plan_canvas(dataset.select(fit_part), config.canvas, divisor)
+    with counted("prepare frames") as progress:
+        fitted, tuned = open_canvases(dataset, (fit_part, tune_part), preprocess, config.data.cache, progress)
+    if preprocess.normalisation == "fixed":
+        mean, std = fitted.statistics()
+        preprocess = preprocess.model_copy(update={"mean": mean, "std": max(1.0, std)})
+    return VariedFrames(fitted, preprocess, config.augment, config.seed), PlainFrames(tuned, preprocess)
 
 
 def _announce(config: TrainConfig, dataset: Dataset, division: Split, plan: Plan) -> None:
