@@ -88,6 +88,16 @@ def new_cached(path: Path, size: int) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+def clear_cache() -> tuple[list[Cached], list[Cached]]:
+    """Remove every file that nobody uses; return what was removed and what was kept."""
+    _remove_leftovers(cache_folder())
+    removed: list[Cached] = []
+    kept: list[Cached] = []
+    for cached in list_cached():
+        (removed if remove_cached(cached.path) else kept).append(cached)
+    return removed, kept
+
+
 def remove_cached(path: Path) -> bool:
     """Remove a file unless it is in use; say whether it was removed."""
     try:
@@ -103,12 +113,17 @@ def remove_cached(path: Path) -> bool:
     return True
 
 
-def _make_room(path: Path, size: int) -> None:
-    """Remove what killed writers left, and the least recently used files until there is room for ``size`` bytes."""
-    for left in path.parent.glob(".*.tmp"):
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers left."""
+    for left in folder.glob(".*.tmp"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > NEW_S:
                 remove_cached(left)
+
+
+def _make_room(path: Path, size: int) -> None:
+    """Remove the least recently used files until there is room for ``size`` bytes."""
+    _remove_leftovers(path.parent)
     files = list_cached()
     total = sum(cached.size for cached in files)
     for cached in files:
