@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sononerve.data.augment import Augment
 from sononerve.data.canvases import Canvases
-from sononerve.data.module import FrameModule, PlainFrames, RoundSampler, VariedFrames
+from sononerve.data.module import Batch, FrameModule, PlainFrames, RoundSampler, VariedFrames
 from sononerve.data.preprocess import Preprocess
 
 WITH_WORKERS = """
@@ -143,3 +143,20 @@ def test_the_tune_part_comes_in_order_and_whole() -> None:
     batches = list(frame_module(workers=0).val_dataloader())
     assert sum(len(b.frames) for b in batches) == 6
     assert torch.equal(batches[0].labels[:6], torch.from_numpy(canvases().pairs[:, 1].astype(np.int64)))
+
+
+def test_time_between_batches_is_waiting_and_time_with_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that a frame takes one second of, and a step a hundred."""
+    seconds = [0.0]
+    original = VariedFrames.__getitem__
+
+    def slow(self: VariedFrames, key: tuple[int, int]) -> Batch:
+        seconds[0] += 1
+        return original(self, key)
+
+    monkeypatch.setattr(VariedFrames, "__getitem__", slow)
+    monkeypatch.setattr("time.perf_counter", lambda: seconds[0])
+    module = frame_module(workers=0)
+    for _ in module.train_dataloader():
+        seconds[0] += 100
+    assert module.waited_s == 3 * 4

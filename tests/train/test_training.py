@@ -102,6 +102,7 @@ def test_the_log_has_a_row_per_round_with_a_finite_loss_and_a_score(run: Path) -
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
     assert all(math.isfinite(float(row["loss"])) for row in rows)
     assert all(0 <= float(row["tune_dice_nerve"]) <= 1 for row in rows)
+    assert all(0 < float(row["waiting"]) < 1 for row in rows)
     rates = [float(row["learning_rate"]) for row in rows]
     assert rates == sorted(rates, reverse=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -106,8 +107,24 @@ def collate(batches: list[Batch]) -> Batch:
     return Batch(frames, torch.cat([b.labels for b in batches]))
 
 
+class Feed(DataLoader[Batch]):
+    """A loader that adds up how long its batches were waited for, ``waited_s``."""
+
+    waited_s = 0.0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        began = time.perf_counter()
+        for batch in super().__iter__():
+            self.waited_s += time.perf_counter() - began
+            yield batch
+            began = time.perf_counter()
+
+
 class FrameModule(LightningDataModule):
-    """What Lightning trains and tunes on: loaders over `VariedFrames` of fit and `PlainFrames` of tune."""
+    """What Lightning trains and tunes on: loaders over `VariedFrames` of fit and `PlainFrames` of tune.
+
+    ``feeds`` are the loaders that were handed out.
+    """
 
     def __init__(
         self, varied: VariedFrames, plain: PlainFrames, batch: int, steps_per_round: int, workers: int, seed: int
@@ -115,21 +132,33 @@ class FrameModule(LightningDataModule):
         super().__init__()
         self.varied, self.plain, self.batch, self.workers, self.seed = varied, plain, batch, workers, seed
         self.steps_per_round = steps_per_round
+        self.feeds: list[Feed] = []
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    @property
+    def waited_s(self) -> float:
+        """Seconds that batches were waited for since the beginning."""
+        return sum(feed.waited_s for feed in self.feeds)
+
+    def train_dataloader(self) -> Feed:
         """Batches of one round."""
         if self.workers:
             cv2.setNumThreads(1)  # before the fork: OpenCV's threads do not live on in a worker, which waits for them
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         sampler = RoundSampler(self.varied.frames, self.batch, self.steps_per_round, self.seed, rank, world)
-        return DataLoader(
-            self.varied,
-            batch_sampler=sampler,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            collate_fn=collate,
+        return self._feed(
+            Feed(
+                self.varied,
+                batch_sampler=sampler,
+                num_workers=self.workers,
+                persistent_workers=self.workers > 0,
+                collate_fn=collate,
+            )
         )
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> Feed:
         """The tune part in order, small batches."""
-        return DataLoader(self.plain, batch_size=8, collate_fn=collate)
+        return self._feed(Feed(self.plain, batch_size=8, collate_fn=collate))
+
+    def _feed(self, feed: Feed) -> Feed:
+        self.feeds.append(feed)
+        return feed
