@@ -43,8 +43,9 @@ def plain_loop(data: Path, size: int, network: dict[str, Setting], batch: int, s
     import torch
 
     from sononerve.data.augment import Augment
+    from sononerve.data.canvases import Canvases
     from sononerve.data.dataset import load_dataset
-    from sononerve.data.module import Canvases, VariedFrames
+    from sononerve.data.module import VariedFrames
     from sononerve.data.preprocess import Preprocess
     from sononerve.losses import DiceCrossEntropy
     from sononerve.models import build

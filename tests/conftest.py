@@ -16,6 +16,14 @@ settings.load_profile("sononerve")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory):
+    """What sononerve keeps on this machine, for the tests alone; processes that they start have it too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SONONERVE_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 class DataFolder:
     """A folder for a small data set, filled file by file; every frame is 24 x 32 unless told."""
 

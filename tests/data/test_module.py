@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sononerve.data.augment import Augment
-from sononerve.data.dataset import load_dataset
-from sononerve.data.module import Canvases, FrameModule, PlainFrames, RoundSampler, VariedFrames
-from sononerve.data.phantom import PhantomConfig, write
+from sononerve.data.canvases import Canvases
+from sononerve.data.module import Batch, FrameModule, PlainFrames, RoundSampler, VariedFrames
 from sononerve.data.preprocess import Preprocess
 
 WITH_WORKERS = """
@@ -39,9 +38,10 @@ HANGS_AFTER_S = 60
 def canvases(count: int = 6, side: int = 32) -> Canvases:
     """Noise with a block of nerve."""
     rng = np.random.default_rng(0)
-    labels = np.zeros((count, side, side), np.uint8)
-    labels[:, 8:20, 10:16] = 1
-    return Canvases(rng.integers(0, 256, (count, side, side), dtype=np.uint8), labels)
+    pairs = np.zeros((count, 2, side, side), np.uint8)
+    pairs[:, 0] = rng.integers(0, 256, (count, side, side), dtype=np.uint8)
+    pairs[:, 1, 8:20, 10:16] = 1
+    return Canvases(pairs, np.arange(count))
 
 
 def varied(seed: int = 0, augment: Augment | None = None) -> VariedFrames:
@@ -139,18 +139,24 @@ def test_a_worker_gives_the_batches_that_the_training_itself_would_make() -> Non
     assert told.strip() == str(digest(frame_module(workers=0)))
 
 
-def test_frames_are_scaled_once_and_keep_their_masks(tmp_path: Path) -> None:
-    folder = write(PhantomConfig(subjects=2, frames=2, height=64, width=96, empty=0), tmp_path / "frames")
-    dataset = load_dataset(folder)
-    calls: list[tuple[int, int]] = []
-    found = Canvases.of(dataset, Preprocess(height=32, width=48), lambda *n: calls.append(n))
-    assert found.frames.shape == found.labels.shape == (4, 32, 48)
-    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    shares = np.array([[(labels == k).mean() for k in (1, 2)] for labels in found.labels])
-    np.testing.assert_allclose(shares, dataset.areas, atol=0.01)
-
-
 def test_the_tune_part_comes_in_order_and_whole() -> None:
     batches = list(frame_module(workers=0).val_dataloader())
     assert sum(len(b.frames) for b in batches) == 6
-    assert torch.equal(batches[0].labels[:6], torch.from_numpy(canvases().labels.astype(np.int64)))
+    assert torch.equal(batches[0].labels[:6], torch.from_numpy(canvases().pairs[:, 1].astype(np.int64)))
+
+
+def test_time_between_batches_is_waiting_and_time_with_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that a frame takes one second of, and a step a hundred."""
+    seconds = [0.0]
+    original = VariedFrames.__getitem__
+
+    def slow(self: VariedFrames, key: tuple[int, int]) -> Batch:
+        seconds[0] += 1
+        return original(self, key)
+
+    monkeypatch.setattr(VariedFrames, "__getitem__", slow)
+    monkeypatch.setattr("time.perf_counter", lambda: seconds[0])
+    module = frame_module(workers=0)
+    for _ in module.train_dataloader():
+        seconds[0] += 100
+    assert module.waited_s == 3 * 4

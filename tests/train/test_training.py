@@ -79,6 +79,17 @@ def test_a_termination_by_the_system_ends_with_its_status(
     assert ended.value.code == 128 + signal.SIGTERM
 
 
+@pytest.mark.parametrize("normalisation", ["frame", "fixed"])
+def test_frames_from_the_cache_and_from_memory_give_the_same_weights(
+    tiny: Make, phantom_folder: Path, bundled: Read, tmp_path: Path, normalisation: str
+) -> None:
+    for cache in (True, False):
+        data = {"folder": phantom_folder, "cache": cache}
+        train(tiny(data=data, canvas={"longest": 32, "normalisation": normalisation}), tmp_path / str(cache))
+    stored, memory = bundled(tmp_path / "True"), bundled(tmp_path / "False")
+    assert all(torch.equal(stored[name], memory[name]) for name in stored)
+
+
 def test_another_seed_gives_other_weights(run: Path, tiny: Make, bundled: Read, tmp_path: Path) -> None:
     train(tiny(seed=1), tmp_path / "run")
     first, second = bundled(run), bundled(tmp_path / "run")
@@ -91,6 +102,7 @@ def test_the_log_has_a_row_per_round_with_a_finite_loss_and_a_score(run: Path) -
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
     assert all(math.isfinite(float(row["loss"])) for row in rows)
     assert all(0 <= float(row["tune_dice_nerve"]) <= 1 for row in rows)
+    assert all(0 < float(row["waiting"]) < 1 for row in rows)
     rates = [float(row["learning_rate"]) for row in rows]
     assert rates == sorted(rates, reverse=True)
 

@@ -70,6 +70,10 @@ def train(
         int | None, typer.Option("--devices", help="How many GPUs, or CPU processes. Default: 1.")
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Processes that prepare frames; 0: none.")] = None,
+    cache: Annotated[
+        bool | None,
+        typer.Option("--cache/--no-cache", help="Keep prepared frames on disk, or only in memory. Default: --cache."),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of weights, order and augmentation. Default: 0.")] = None,
     deterministic: Annotated[
         bool | None, typer.Option("--deterministic", help="The same weights twice, also on a GPU.")
@@ -106,6 +110,7 @@ def train(
             "spacing_mm": spacing_pair(spacing_mm),
             "fold": fold,
             "drop": None if drop is None else drop.value,
+            "cache": cache,
         },
         "canvas": {"longest": size},
         "optimiser": {"learning_rate": learning_rate},

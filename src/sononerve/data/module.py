@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
 from .augment import Augment
-from .dataset import Dataset, Progress
+from .canvases import Canvases
 from .preprocess import Preprocess
 
 Key = tuple[int, int]
@@ -31,29 +32,6 @@ class Batch:
     labels: Int[Tensor, "n h w"]
 
 
-@dataclass(frozen=True)
-class Canvases:
-    """Frames and masks scaled to the network's canvas, uint8 ``(n, height, width)`` each, in memory."""
-
-    frames: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, dataset: Dataset, preprocess: Preprocess, progress: Progress | None = None) -> Canvases:
-        """Decode and scale every frame of ``dataset``; raise `InputError` for one that cannot be read."""
-        shape = (len(dataset), preprocess.height, preprocess.width)
-        frames, labels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        for i in range(len(dataset)):
-            sample = dataset[i]
-            frames[i] = preprocess.frame(sample.frame.pixels)
-            if sample.labels is not None:
-                area = preprocess.area(sample.frame.pixels)
-                labels[i] = preprocess.mask(sample.labels, len(dataset.classes), area)
-            if progress is not None:
-                progress(i + 1, len(dataset))
-        return cls(frames, labels)
-
-
 class VariedFrames(TorchDataset[Batch]):
     """One training frame by `Key`: its variation depends on seed, pass and frame alone, not on who asks or when."""
 
@@ -63,13 +41,13 @@ class VariedFrames(TorchDataset[Batch]):
     @property
     def frames(self) -> int:
         """How many frames there are; each has as many variations as there are passes."""
-        return len(self.canvases.frames)
+        return len(self.canvases)
 
     def __getitem__(self, key: Key) -> Batch:
         rng = np.random.default_rng([self.seed, *key])
         drawn = self.augment.draw(rng)
-        frame = self.augment.frame(self.canvases.frames[key[1]], drawn)
-        labels = self.augment.mask(self.canvases.labels[key[1]], drawn)
+        frame, labels = self.canvases[key[1]]
+        frame, labels = self.augment.frame(frame, drawn), self.augment.mask(labels, drawn)
         return as_batch(self.preprocess.normalise(frame)[None], labels[None])
 
 
@@ -80,10 +58,11 @@ class PlainFrames(TorchDataset[Batch]):
         self.canvases, self.preprocess = canvases, preprocess
 
     def __len__(self) -> int:
-        return len(self.canvases.frames)
+        return len(self.canvases)
 
     def __getitem__(self, i: int) -> Batch:
-        return as_batch(self.preprocess.normalise(self.canvases.frames[i])[None], self.canvases.labels[i][None])
+        frame, labels = self.canvases[i]
+        return as_batch(self.preprocess.normalise(frame)[None], labels[None])
 
 
 class RoundSampler(Sampler[list[Key]]):
@@ -128,8 +107,24 @@ def collate(batches: list[Batch]) -> Batch:
     return Batch(frames, torch.cat([b.labels for b in batches]))
 
 
+class Feed(DataLoader[Batch]):
+    """A loader that adds up how long its batches were waited for, ``waited_s``."""
+
+    waited_s = 0.0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        began = time.perf_counter()
+        for batch in super().__iter__():
+            self.waited_s += time.perf_counter() - began
+            yield batch
+            began = time.perf_counter()
+
+
 class FrameModule(LightningDataModule):
-    """What Lightning trains and tunes on: loaders over `VariedFrames` of fit and `PlainFrames` of tune."""
+    """What Lightning trains and tunes on: loaders over `VariedFrames` of fit and `PlainFrames` of tune.
+
+    ``feeds`` are the loaders that were handed out.
+    """
 
     def __init__(
         self, varied: VariedFrames, plain: PlainFrames, batch: int, steps_per_round: int, workers: int, seed: int
@@ -137,21 +132,33 @@ class FrameModule(LightningDataModule):
         super().__init__()
         self.varied, self.plain, self.batch, self.workers, self.seed = varied, plain, batch, workers, seed
         self.steps_per_round = steps_per_round
+        self.feeds: list[Feed] = []
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    @property
+    def waited_s(self) -> float:
+        """Seconds that batches were waited for since the beginning."""
+        return sum(feed.waited_s for feed in self.feeds)
+
+    def train_dataloader(self) -> Feed:
         """Batches of one round."""
         if self.workers:
             cv2.setNumThreads(1)  # before the fork: OpenCV's threads do not live on in a worker, which waits for them
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         sampler = RoundSampler(self.varied.frames, self.batch, self.steps_per_round, self.seed, rank, world)
-        return DataLoader(
-            self.varied,
-            batch_sampler=sampler,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            collate_fn=collate,
+        return self._feed(
+            Feed(
+                self.varied,
+                batch_sampler=sampler,
+                num_workers=self.workers,
+                persistent_workers=self.workers > 0,
+                collate_fn=collate,
+            )
         )
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> Feed:
         """The tune part in order, small batches."""
-        return DataLoader(self.plain, batch_size=8, collate_fn=collate)
+        return self._feed(Feed(self.plain, batch_size=8, collate_fn=collate))
+
+    def _feed(self, feed: Feed) -> Feed:
+        self.feeds.append(feed)
+        return feed

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 from rich.progress import Progress
 from torch import Tensor
 
+from ..data.module import FrameModule
 from ..io.atomic import write_text
 from ..progress import console, live
 from .task import Supervised
@@ -84,21 +85,24 @@ class SaveState(Callback):
 
 
 class RunLog(Callback):
-    """``log.csv``: a row per round with step, seconds, mean loss, rate, cores used and tune Dice per class."""
+    """``log.csv``: a row per round with step, seconds, mean loss, rate, cores used and tune Dice per class.
+
+    ``waiting`` is the share of the round's time in which no step was made because no batch was there, 0..1.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._losses: list[float] = []
         self._rows: list[dict[str, str]] = []
         self._started = 0.0
-        self._round = (0.0, 0.0)
+        self._round = (0.0, 0.0, 0.0)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the rows of the rounds that a resumed training has behind it."""
         rows = list(csv.DictReader(io.StringIO(self.path.read_text()))) if self.path.is_file() else []
         self._rows = [row for row in rows if int(row["round"]) <= trainer.current_epoch]
         self._started = time.monotonic() - (float(self._rows[-1]["seconds"]) if self._rows else 0.0)
-        self._round = (time.monotonic(), time.process_time())
+        self._round = self._clocks(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
@@ -110,23 +114,31 @@ class RunLog(Callback):
         """Write the round's row, the whole file atomically."""
         if not isinstance(pl_module, Supervised) or not trainer.is_global_zero:
             return
-        wall, cpu = time.monotonic(), time.process_time()
+        wall, cpu, waited = now = self._clocks(trainer)
+        round_s = max(1e-9, wall - self._round[0])
         row = {
             "round": str(trainer.current_epoch + 1),
             "step": str(trainer.global_step),
             "seconds": f"{wall - self._started:.2f}",
             "loss": f"{sum(self._losses) / max(1, len(self._losses)):.4f}",
             "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.3g}",
-            "cores": f"{(cpu - self._round[1]) / max(1e-9, wall - self._round[0]):.2f}",
+            "cores": f"{(cpu - self._round[1]) / round_s:.2f}",
+            "waiting": f"{(waited - self._round[2]) / round_s:.4f}",
         }
         row |= {f"tune_dice_{name}": f"{score:.4f}" for name, score in pl_module.scores.items()}
-        self._losses, self._round = [], (wall, cpu)
+        self._losses, self._round = [], now
         self._rows.append(row)
         text = io.StringIO()
         writer = csv.DictWriter(text, list(row))
         writer.writeheader()
         writer.writerows(self._rows)
         write_text(self.path, text.getvalue())
+
+    @staticmethod
+    def _clocks(trainer: Trainer) -> tuple[float, float, float]:
+        """Seconds so far: of the wall, of the processor, and of waiting for batches."""
+        data = getattr(trainer, "datamodule", None)
+        return time.monotonic(), time.process_time(), data.waited_s if isinstance(data, FrameModule) else 0.0
 
 
 class LiveLine(Callback):

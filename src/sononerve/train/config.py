@@ -30,7 +30,8 @@ class _Part(BaseModel):
 class DataConfig(_Part):
     """Which frames: the arguments of `sononerve.load_dataset`, and which fold of which split.
 
-    ``spacing_mm``: (row, column) where the data do not tell it.
+    ``spacing_mm``: (row, column) where the data do not tell it. ``cache``: keep the prepared frames on disk, where
+    other trainings find them, instead of in memory.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class DataConfig(_Part):
     spacing_mm: tuple[PositiveFloat, PositiveFloat] | None = None
     fold: int = Field(default=0, ge=0)
     drop: Literal["nothing", "contradictions"] = "nothing"
+    cache: bool = True
 
 
 class CanvasConfig(_Part):

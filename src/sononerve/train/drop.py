@@ -29,11 +29,6 @@ def dropped_frames(fitted: Dataset, progress: Progress | None = None) -> dict[st
     return dropped
 
 
-def without(fitted: Dataset, dropped: dict[str, str]) -> Dataset:
-    """The data set without these frames."""
-    return fitted.select(i for i, name in enumerate(fitted.names) if name not in dropped)
-
-
 def write_dropped(path: Path, dropped: dict[str, str]) -> None:
     """Write a table of frames and reasons, whole or not at all."""
     text = io.StringIO()

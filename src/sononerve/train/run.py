@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from ..data.canvases import open_canvases
 from ..data.dataset import Dataset, load_dataset
-from ..data.module import Canvases, FrameModule, PlainFrames, VariedFrames, collate
-from ..data.preprocess import Preprocess
+from ..data.module import FrameModule, PlainFrames, VariedFrames, collate
 from ..data.split import Split, split
 from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
@@ -20,7 +20,7 @@ from ..progress import console, counted
 from ..runtime.bundle import CARD, SCORES, Bundle, write_bundle
 from .checkpoint import load_weights
 from .config import TrainConfig
-from .drop import DROPPED, dropped_frames, read_dropped, without, write_dropped
+from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
 from .fit import fit
 from .memory import keep_memory
@@ -52,9 +52,9 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
     model = build(config.model, config.network, len(dataset.classes))
     loss = DiceCrossEntropy(**config.loss.model_dump())
     dropped = _dropped(config, dataset, division, out)
-    fitted, tuned = (dataset.select(division.indices(dataset, config.data.fold, part)) for part in ("fit", "tune"))
-    fitted = without(fitted, dropped)
-    varied, plain = _feed(config, fitted, tuned, model.divisor)
+    fit_part, tune_part = (division.indices(dataset, config.data.fold, part) for part in ("fit", "tune"))
+    fit_part = [i for i in fit_part if dataset.names[i] not in dropped]
+    varied, plain = _feed(config, dataset, fit_part, tune_part, model.divisor)
     if (out / PLAN).is_file():
         plan = Plan.read(out / PLAN)
     else:
@@ -68,7 +68,7 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
     task = Supervised(model, loss, config.optimiser, plan.steps, config.seed, dataset.classes)
     data = FrameModule(varied, plain, plan.batch, plan.steps_per_round, plan.workers, config.seed)
     task.load_state_dict(load_weights(fit(task, data, config, plan, out)))
-    return _finish(task.model, config, dataset, fitted, division, plan, out)
+    return _finish(task.model, config, dataset, dataset.select(fit_part), division, plan, out)
 
 
 def open_data(config: TrainConfig) -> Dataset:
@@ -119,11 +119,11 @@ def _pinned(config: TrainConfig, plan: Plan) -> TrainConfig:
 
 
 def _difference(one: TrainConfig, other: TrainConfig) -> str | None:
-    """The first field that differs; where the data lies is not asked, for the split knows its frames."""
+    """The first field that differs; where the data lies is not asked, for the split knows its frames, nor the cache."""
     for name in TrainConfig.model_fields:
         a, b = getattr(one, name), getattr(other, name)
         if name == "data":
-            a, b = (data.model_copy(update={"folder": Path()}) for data in (a, b))
+            a, b = (data.model_copy(update={"folder": Path(), "cache": True}) for data in (a, b))
         if a != b:
             return name
     return None
@@ -149,23 +149,17 @@ def _dropped(config: TrainConfig, dataset: Dataset, division: Split, out: Path) 
         return dropped_frames(dataset.select(division.indices(dataset, config.data.fold, "fit")), progress)
 
 
-def _feed(config: TrainConfig, fitted: Dataset, tuned: Dataset, divisor: int) -> tuple[VariedFrames, PlainFrames]:
+def _feed(
+    config: TrainConfig, dataset: Dataset, fit_part: list[int], tune_part: list[int], divisor: int
+) -> tuple[VariedFrames, PlainFrames]:
     """Frames of fit and tune, scaled to the canvas."""
-    preprocess = plan_canvas(fitted, config.canvas, divisor)
-    with counted("read frames to fit") as progress:
-        fit_canvases = Canvases.of(fitted, preprocess, progress)
-    preprocess = _with_statistics(preprocess, fit_canvases)
-    with counted("read frames to tune") as progress:
-        tune_canvases = Canvases.of(tuned, preprocess, progress)
-    varied = VariedFrames(fit_canvases, preprocess, config.augment, config.seed)
-    return varied, PlainFrames(tune_canvases, preprocess)
-
-
-def _with_statistics(preprocess: Preprocess, canvases: Canvases) -> Preprocess:
-    if preprocess.normalisation == "frame":
-        return preprocess
-    mean, std = float(canvases.frames.mean()), max(1.0, float(canvases.frames.std()))
-    return preprocess.model_copy(update={"mean": mean, "std": std})
+    preprocess = plan_canvas(dataset.select(fit_part), config.canvas, divisor)
+    with counted("prepare frames") as progress:
+        fitted, tuned = open_canvases(dataset, (fit_part, tune_part), preprocess, config.data.cache, progress)
+    if preprocess.normalisation == "fixed":
+        mean, std = fitted.statistics()
+        preprocess = preprocess.model_copy(update={"mean": mean, "std": max(1.0, std)})
+    return VariedFrames(fitted, preprocess, config.augment, config.seed), PlainFrames(tuned, preprocess)
 
 
 def _announce(config: TrainConfig, dataset: Dataset, division: Split, dropped: dict[str, str], plan: Plan) -> None:

@@ -9,25 +9,13 @@ from safetensors.numpy import load_file, save
 from sononerve.errors import InputError
 from sononerve.io.weights.importing import import_weights
 from sononerve.io.weights.known import KNOWN, digest
-from sononerve.io.weights.store import Origin, find_weights, home, list_weights, parameter_count, write_weights
+from sononerve.io.weights.store import Origin, find_weights, list_weights, parameter_count, write_weights
 
 REFERENCE = {
     "vgg16": "vgg16_imagenet_features",
     "mobilenet_v2": "mobilenet_v2_imagenet_features",
     "efficientnet_lite0": "efficientnet_lite0_imagenet",
 }
-
-
-def test_the_store_is_where_the_environment_says(monkeypatch, tmp_path):
-    for name in ("SONONERVE_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert home() == tmp_path / ".cache" / "sononerve"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert home() == tmp_path / "cache" / "sononerve"
-    monkeypatch.setenv("SONONERVE_HOME", str(tmp_path / "mine"))
-    assert home() == tmp_path / "mine"
 
 
 def test_weights_that_are_not_here_come_with_the_command_that_gets_them(store):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from safetensors.numpy import save
 
 from ...errors import InputError
 from ..atomic import write_bytes
+from ..home import home
 from .array_pickle import Array
 from .known import KNOWN, Preprocessing
 
@@ -32,18 +31,6 @@ class Origin:
     licence: str
     sha256: str
     preprocessing: Preprocessing | None = None
-
-
-def home() -> Path:
-    """The folder for what sononerve keeps: ``SONONERVE_HOME``, or its own in the user's folder for caches."""
-    told, cache, local = (os.environ.get(name, "") for name in ("SONONERVE_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"))
-    if told:
-        return Path(told)
-    if cache:
-        return Path(cache) / "sononerve"
-    if sys.platform == "win32" and local:
-        return Path(local) / "sononerve"
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "sononerve"
 
 
 def weights_path(name: str) -> Path:
