@@ -37,7 +37,7 @@ from sononerve.data.phantom import PhantomConfig, samples, write
 SUBJECTS, DRAWN = 40, 10  # phantom frames that the many are made from
 ROUNDS, ROUND_STEPS = 3, 12
 STEPS, BATCH = 300, 16
-CAP_GB = {"open": 1.0, "prepare": 1.0, "train": 4.0}  # PyTorch takes its part
+CAP_GB = {"open": 1.0, "prepare": 1.0, "train": 2.0}  # PyTorch takes its part
 
 
 def make_many(folder: Path, count: int) -> Path:
