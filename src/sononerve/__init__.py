@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .data import phantom
+    from .data.audit import audit
     from .data.dataset import load_dataset
     from .data.split import split
     from .errors import InputError, TrainingError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "load_dataset": "data.dataset",
+    "audit": "data.audit",
     "split": "data.split",
     "TrainConfig": "train.config",
     "Predictor": "runtime.predictor",
@@ -50,6 +52,7 @@ __all__ = [
     "Segmentation",
     "TrainConfig",
     "TrainingError",
+    "audit",
     "evaluate",
     "load_dataset",
     "phantom",
