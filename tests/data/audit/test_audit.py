@@ -13,7 +13,7 @@ from sononerve.data.phantom import frame as phantom_frame
 from sononerve.data.split import split
 from sononerve.errors import InputError
 
-CONFIG = PhantomConfig(subjects=8, frames=1, height=160, width=200, empty=0)
+CONFIG = PhantomConfig(subjects=8, frames=1, height=320, width=400, empty=0, seed=4)
 
 
 def fill(data_folder, *rows):
@@ -31,7 +31,7 @@ def test_a_sound_set_has_counts_and_no_warning(data_folder):
     found = audit(load_dataset(fill(data_folder)))
     assert found.warnings == []
     assert (found.frames, found.subjects, found.videos, found.layout) == (8, 8, None, "manifest")
-    assert (found.sizes, found.spacing_known, found.spacings_mm) == ({"200x160": 8}, 8, [(0.1, 0.1)])
+    assert (found.sizes, found.spacing_known, found.spacings_mm) == ({"400x320": 8}, 8, [(0.1, 0.1)])
     nerve = found.areas["nerve"]
     assert nerve.frames == 8 and nerve.smallest_px <= nerve.median_px <= nerve.largest_px
     assert nerve.median_mm2 == pytest.approx(nerve.median_px / 100, rel=0.02)
@@ -41,9 +41,9 @@ def test_a_sound_set_has_counts_and_no_warning(data_folder):
 def spoilt(data_folder):
     """Subject 3 comes again under another name, smaller and brighter, with an empty mask; one frame cannot be read."""
     sample = phantom_frame(CONFIG, 3, 0)
-    again = (sample.frame.pixels[10:, 8:] * 1.2).clip(0, 255).astype(np.uint8)
+    again = (sample.frame.pixels[20:, 16:] * 1.2).clip(0, 255).astype(np.uint8)
     data_folder.save("again.png", again)
-    data_folder.save("again_mask.png", 0 * sample.labels[10:, 8:])
+    data_folder.save("again_mask.png", 0 * sample.labels[20:, 16:])
     data_folder.text("broken.png", b"no picture")
     data_folder.mask("broken_mask.png")
     return fill(data_folder, "again.png,again_mask.png,X,0.1", "broken.png,broken_mask.png,Y,0.1")
