@@ -46,7 +46,7 @@ def find_pairs(dataset: Dataset, progress: Progress | None = None) -> list[Pair]
 
     A frame is compared with its nearest, and no more once `ENOUGH` of one subject or video were found: so of a video
     of like frames not every pair is here, while the `clusters` are whole. Memory grows by 16 kB a frame, time by its
-    square: seconds for hundreds of frames, about a minute for five thousand.
+    square.
     """
     return pairs_of(planes_of(dataset, progress), dataset.homes)
 
