@@ -28,7 +28,7 @@ import overlay_drawing
 from numpy.typing import NDArray
 
 from sononerve.data.audit.overlay import Overlays, find_overlays
-from sononerve.io.images import is_image, read_colour
+from sononerve.io.images import is_image, read_stored
 
 Box = tuple[float, float, float, float]
 KINDS = {"text": overlay_drawing.text, "callipers": overlay_drawing.callipers, "doppler": overlay_drawing.doppler}
@@ -52,11 +52,17 @@ def found_in(frame: NDArray[np.uint8]) -> dict[str, tuple[Box, ...]]:
     return {"text": overlays.text, "callipers": overlays.callipers, "doppler": flow}
 
 
+def in_colour(file: Path) -> NDArray[np.uint8]:
+    """A frame as RGB ``(H, W, 3)``, so that colours can be drawn on it."""
+    pixels = read_stored(file)
+    return np.repeat(pixels[..., None], 3, axis=-1) if pixels.ndim == 2 else pixels
+
+
 def draw_and_find(files: dict[str, list[Path]], kind: str, seed: int) -> tuple[list[Trial], list[str]]:
     """Draw one picture's overlays, every data set as often; tell what was found, and what else was found."""
     rng = np.random.default_rng([seed, list(KINDS).index(kind)])
     source = str(rng.choice(list(files)))
-    frame = read_colour(files[source][int(rng.integers(len(files[source])))])
+    frame = in_colour(files[source][int(rng.integers(len(files[source])))])
     drawn = KINDS[kind](frame, rng)
     found = found_in(drawn.pixels)
     hit = _near if kind == "callipers" else _covered
@@ -82,7 +88,7 @@ def _near(box: Box, found: tuple[Box, ...]) -> bool:
 
 def alarms(file: Path) -> dict[str, tuple[Box, ...]]:
     """What is found in a frame as it is."""
-    return found_in(read_colour(file))
+    return found_in(read_stored(file))
 
 
 def milliseconds(files: list[Path]) -> float:
@@ -90,7 +96,7 @@ def milliseconds(files: list[Path]) -> float:
     cv2.setNumThreads(1)
     seconds = []
     for file in files:
-        frame = np.asarray(cv2.resize(read_colour(file), (580, 420)), np.uint8)
+        frame = np.asarray(cv2.resize(in_colour(file), (580, 420)), np.uint8)
         began = time.process_time()
         find_overlays(frame)
         seconds.append(time.process_time() - began)

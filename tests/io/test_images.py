@@ -18,15 +18,15 @@ from sononerve.errors import InputError
 from sononerve.io.header import Header
 from sononerve.io.images import (
     frame_hash,
-    read_colour,
     read_frame,
     read_header,
     read_labels,
+    read_stored,
     write_png,
     write_tiff,
 )
 
-READERS = pytest.mark.parametrize("read", [read_frame, read_colour, read_labels, read_header])
+READERS = pytest.mark.parametrize("read", [read_frame, read_stored, read_labels, read_header])
 RAMP = np.arange(0, 240, 2, dtype=np.uint8).reshape(10, 12)
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 COLOURS = np.array([[RED, GREEN, BLUE], [WHITE, (10, 20, 30), (7, 7, 7)]], np.uint8)
@@ -74,14 +74,13 @@ def test_colour_becomes_luma(tmp_path, name):
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.bmp"])
 def test_colour_can_be_kept(tmp_path, name):
     Image.fromarray(COLOURS).save(tmp_path / name)
-    assert np.array_equal(read_colour(tmp_path / name), COLOURS)
+    assert np.array_equal(read_stored(tmp_path / name), COLOURS)
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_gray_read_as_colour_has_the_gray_of_the_frame_in_every_channel(tmp_path, depth):
+def test_gray_read_as_stored_is_the_frame(tmp_path, depth):
     Image.fromarray(RAMP.astype(depth) * depth(17 if depth == np.uint16 else 1)).save(tmp_path / "a.png")
-    expected = np.repeat(read_frame(tmp_path / "a.png").pixels[..., None], 3, axis=-1)
-    assert np.array_equal(read_colour(tmp_path / "a.png"), expected)
+    assert np.array_equal(read_stored(tmp_path / "a.png"), read_frame(tmp_path / "a.png").pixels)
 
 
 @given(arrays.arrays(np.uint8, (3, 4)))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +47,16 @@ class Dataset:
         """Decode frame ``i`` and its mask; raise `InputError` naming a file that cannot be read."""
         record = self.records[i]
         frame = read_frame(record.image, record.place, record.spacing_mm)
-        labels = to_labels(_stored_values(record, frame.shape), len(self.classes))
+        labels = self.labels(i)
         boxes = None if record.boxes is None else np.array(record.boxes, np.float32).reshape(-1, 4)
         return Sample(frame, labels, record.subject, record.video, record.index, boxes, record.annotator)
 
-    @property
+    def labels(self, i: int) -> NDArray[np.uint8]:
+        """Decode the mask of frame ``i`` alone, ``(H, W)``; raise `InputError` naming a file that cannot be read."""
+        height, width = self.sizes[i]
+        return to_labels(_stored_values(self.records[i], (int(height), int(width))), len(self.classes))
+
+    @cached_property
     def names(self) -> list[str]:
         """The frames' names, in order."""
         return [record.name for record in self.records]

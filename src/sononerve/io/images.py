@@ -69,10 +69,9 @@ def read_frame(path: Path, place: int | None = None) -> Frame:
     return Frame(to_gray(_decode(path, place), path), source=str(path))
 
 
-def read_colour(path: Path, place: int | None = None) -> ByteArray:
-    """Read one frame as RGB ``(H, W, 3)`` by the rules of `read_frame`; a gray one has equal channels."""
-    pixels = eight_bit(_decode(path, place), path)
-    return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=-1) if pixels.ndim == 2 else pixels)
+def read_stored(path: Path, place: int | None = None) -> ByteArray:
+    """Read one frame as it is stored, gray ``(H, W)`` or RGB ``(H, W, 3)``, by the rules of `read_frame`."""
+    return np.ascontiguousarray(eight_bit(_decode(path, place), path))
 
 
 def read_labels(path: Path, place: int | None = None) -> ByteArray:

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sononerve.data.audit.overlay import find_overlays
 from sononerve.data.phantom import PhantomConfig, frame
-from sononerve.io.images import read_colour, read_frame
+from sononerve.io.images import read_frame, read_stored
 
 WHITE, YELLOW, GREEN, GREY = (255, 255, 255), (255, 255, 30), (40, 255, 60), (170, 170, 170)
 
@@ -72,7 +72,7 @@ def test_a_name_is_found_in_a_gray_frame_and_after_jpeg(tmp_path):
     pixels = write(tissue(), "Meier, Anna", (60, 120), 16, WHITE)
     Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=60)
     assert find_overlays(read_frame(tmp_path / "a.jpg").pixels).text
-    assert find_overlays(read_colour(tmp_path / "a.jpg")).text
+    assert find_overlays(read_stored(tmp_path / "a.jpg")).text
 
 
 def test_yellow_text_is_found_on_tissue_as_bright():
@@ -145,6 +145,6 @@ def test_a_tiny_frame_holds_nothing(size):
 def test_real_frames_are_nearly_free_of_alarms(shared_data):
     files = sorted((shared_data / "usgra-seg" / "images").glob("*.png"))[1::6]
     files += sorted((shared_data / "brachial-plexus" / "images").glob("*.jpg"))[1::30]
-    found = [find_overlays(read_colour(file)) for file in files]
+    found = [find_overlays(read_stored(file)) for file in files]
     assert sum(bool(one.text or one.callipers) for one in found) <= 0.05 * len(files)
     assert not any(one.doppler for one in found)

@@ -31,10 +31,13 @@ class Oddity(NamedTuple):
 
 def oddities(mask: MaskArray, area: Area, name: str) -> list[Oddity]:
     """What is odd about a mask ``(H, W)`` of class ``name`` on a frame with that scan ``area``."""
-    if not mask.any():
+    whole = np.count_nonzero(mask)
+    if not whole:
         return []
     found = []
-    outside = 1 - np.count_nonzero(mask[area.slices]) / np.count_nonzero(mask)
+    outside = 1 - np.count_nonzero(mask[area.slices]) / whole
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    mask = mask[y : y + height, x : x + width]
     if outside > OUTSIDE:
         found.append(Oddity("outside", name, f"{outside:.0%} of it outside of the scan area"))
     if is_rectangle(mask):

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import __version__
-from ...frame import Sample
-from ...io.images import is_image, read_colour
+from ...io.frames import read_frame
+from ...io.images import is_image, read_stored, to_gray
 from ..dataset import READERS, Dataset, Progress
 from ..duplicates import ALIKE, RELATED, Pair, Plane, pairs_of, plane_of
 from ..screen import Area
@@ -93,25 +93,26 @@ def audit(
 
 
 def _look(dataset: Dataset, i: int) -> _Look:
-    sample, name = dataset[i], dataset.names[i]
-    plane = plane_of(sample.frame.pixels)
-    return _Look(plane, sample.frame.spacing_mm, _mask_findings(dataset, sample, name, plane.area), _screen(dataset, i))
-
-
-def _mask_findings(dataset: Dataset, sample: Sample, name: str, area: Area) -> list[Finding]:
-    if sample.labels is None:
-        return []
-    odd = [o for label, c in enumerate(dataset.classes, 1) for o in oddities(sample.labels == label, area, c)]
-    if sample.boxes is not None:  # then rectangles are what was drawn
-        odd = [o for o in odd if o.kind not in ("rectangle", "blocky")]
-    return [Finding(file=name, kind=o.kind, told=f"{o.name}: {o.told}") for o in odd]
-
-
-def _screen(dataset: Dataset, i: int) -> list[Finding]:
-    """What was burned into a frame; only files of images still have their colours."""
     record = dataset.records[i]
-    pixels = read_colour(record.image, record.place) if is_image(record.image) else dataset[i].frame.pixels
-    drawn, name = find_overlays(pixels), dataset.names[i]
+    if is_image(record.image):  # which still has its colours
+        pixels = read_stored(record.image, record.place)
+    else:
+        pixels = read_frame(record.image, record.place).pixels
+    plane = plane_of(to_gray(pixels, record.image))
+    return _Look(plane, record.spacing_mm, _mask_findings(dataset, i, plane.area), _screen(pixels, record.name))
+
+
+def _mask_findings(dataset: Dataset, i: int, area: Area) -> list[Finding]:
+    labels, record = dataset.labels(i), dataset.records[i]
+    odd = [o for label, c in enumerate(dataset.classes, 1) for o in oddities(labels == label, area, c)]
+    if record.boxes is not None:  # then rectangles are what was drawn
+        odd = [o for o in odd if o.kind not in ("rectangle", "blocky")]
+    return [Finding(file=record.name, kind=o.kind, told=f"{o.name}: {o.told}") for o in odd]
+
+
+def _screen(pixels: NDArray[np.uint8], name: str) -> list[Finding]:
+    """What was burned into a frame, ``(H, W)`` or ``(H, W, 3)``."""
+    drawn = find_overlays(pixels)
     found = [Finding(file=name, kind="text", told="a line of text", box=box) for box in drawn.text]
     marks = drawn.callipers if len(drawn.callipers) >= FEWEST_MARKS else ()
     found += [Finding(file=name, kind="callipers", told="a measuring mark", box=box) for box in marks]

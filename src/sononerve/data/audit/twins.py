@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ..dataset import Dataset
@@ -14,6 +16,7 @@ from ..split import PARTS, Split
 SAME_PICTURE = 0.9  # likeness from which two frames are one picture, not neighbours
 LEAST_DICE = {True: 0.7, False: 0.3}  # of masks on the same picture, on neighbours; below, they contradict each other
 WORTH = 0.001  # of the frame; less of a class is no contradiction
+MASKS_KEPT = 256  # decoded ones in memory
 BEYOND = 255  # label of what the other frame does not show
 
 
@@ -32,22 +35,21 @@ class Contradiction(BaseModel):
 
 def contradictions(dataset: Dataset, pairs: Sequence[Pair]) -> list[Contradiction]:
     """The pairs of likeness `ALIKE` and more whose masks contradict each other, the worst first."""
+    labels = lru_cache(MASKS_KEPT)(dataset.labels)
     found = []
-    for pair in pairs:
+    for pair in sorted(pairs, key=lambda pair: (pair.first, pair.second)):  # so that a mask is decoded about once
         if pair.likeness >= ALIKE:
-            found += _disagreements(dataset, pair)
+            found += _disagreements(dataset, pair, labels)
     return sorted(found, key=lambda c: (c.dice, -c.likeness, c.files))
 
 
-def _disagreements(dataset: Dataset, pair: Pair) -> list[Contradiction]:
-    one, other = dataset[pair.first], dataset[pair.second]
-    if one.labels is None or other.labels is None:
-        return []
+def _disagreements(dataset: Dataset, pair: Pair, labels: Callable[[int], NDArray[np.uint8]]) -> list[Contradiction]:
+    one, other = labels(pair.first), labels(pair.second)
     files = (dataset.names[pair.first], dataset.names[pair.second])
-    carried = pair.alignment.warp(one.labels, other.frame.shape, outside=BEYOND)
+    carried = pair.alignment.warp(one, other.shape, outside=BEYOND)
     found = []
     for label, name in enumerate(dataset.classes, start=1):
-        a, b = (carried == label), (other.labels == label) & (carried != BEYOND)
+        a, b = (carried == label), (other == label) & (carried != BEYOND)
         areas = (np.count_nonzero(a), np.count_nonzero(b))
         if max(areas) < WORTH * carried.size:
             continue

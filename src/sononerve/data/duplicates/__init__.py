@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ..dataset import READERS, Dataset, Progress
 from .plane import Plane, plane_of
@@ -66,7 +67,8 @@ def pairs_of(planes: list[Plane], homes: Sequence[str | None]) -> list[Pair]:
     """`find_pairs` of planes; ``homes``: the video or subject of each, where it is known."""
     nearest = candidates(planes)
     known: dict[tuple[int, int], Pair | None] = {}
-    with ThreadPoolExecutor(READERS) as pool:
+    # vectors this short: a second thread of NumPy's algebra only waits
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(READERS) as pool:
         for found in pool.map(lambda first: _partners(first, nearest[first], planes, homes, known), range(len(planes))):
             known.update(found)
     pairs = [pair for pair in known.values() if pair is not None]

@@ -19,6 +19,7 @@ SLACK = 4  # pixels of the half-size planes around the place that the search fou
 MIDDLE_FITS, LAID_FITS, WALKED_FITS = 0.4, 0.15, 0.45  # correlations of half-size planes; below them the look ends
 STEPS, LAST_STEPS = (0.025, 0.01), (0.006, 0.003)  # of scale; shifts go by as much of half a plane
 MOST_MOVES = 6
+FLAT = 1e-3  # squared variances; below, there is nothing to correlate
 LEAST_SHARE = 0.4  # of the smaller frame that both must show
 
 
@@ -152,8 +153,14 @@ def _likeness(a: FloatArray, b: FloatArray, pose: _Pose) -> float:
     move = np.array([[inverse, 0, start[0]], [0, inverse, start[1]]], np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     laid = cv2.warpAffine(a, move, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    value = cv2.matchTemplate(laid, np.ascontiguousarray(b[rows, columns]), cv2.TM_CCOEFF_NORMED)[0, 0]
-    return float(value) if np.isfinite(value) and abs(value) <= 1.0 + 1e-3 else -1.0
+    return _correlation(np.asarray(laid, np.float32).ravel(), b[rows, columns].ravel())
+
+
+def _correlation(one: FloatArray, other: FloatArray) -> float:
+    """Pearson's correlation of two vectors; -1 where one of them is flat."""
+    size, sums = one.size, (float(one.sum()), float(other.sum()))
+    spread = (size * float(one @ one) - sums[0] ** 2) * (size * float(other @ other) - sums[1] ** 2)
+    return (size * float(one @ other) - sums[0] * sums[1]) / spread**0.5 if spread > FLAT else -1.0
 
 
 def _in_frames(pose: _Pose, first: Plane, second: Plane) -> Alignment:

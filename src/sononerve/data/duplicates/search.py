@@ -7,12 +7,16 @@ products of matrices.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from .plane import Plane
 
@@ -25,8 +29,8 @@ SHRUNK = (1.0, 0.87, 0.76, 0.66)  # sizes of the middle of one frame in another
 REACH = 0.15  # how far from the middle it is looked for, as a share of height and width
 NEAREST = 24  # candidates per frame
 PROMISING = 0.6  # correlation from which a candidate is worth a closer look
-CHUNK = 8  # frames whose windows make one product of matrices: large enough to occupy all cores
-BLOCK = 2048  # middles per product, which bounds memory
+CHUNK = 16  # frames whose windows are compared before the best are sorted out
+BLOCK = 256  # middles per product, whose result then stays in the processor's cache
 
 
 class Place(NamedTuple):
@@ -51,26 +55,26 @@ class Candidate(NamedTuple):
 def candidates(planes: Sequence[Plane]) -> list[list[Candidate]]:
     """For each frame the others most alike, from `PROMISING` on, with the best windows of each; the likeliest first."""
     middles = np.stack([_middle(plane) for plane in planes])
-    scores, partners = _nearest(planes, middles)
     found: list[list[Candidate]] = [[] for _ in planes]
-    for second in range(len(planes)):
-        firsts, columns = np.nonzero((partners == second) & (scores > PROMISING))
-        if len(firsts):
-            windows, places = _windows(planes[second])
-            alike = windows @ middles[firsts].T
-            best = [rows[0] + alike[rows].argmax(0) for rows in _rows_of_sizes(places)]
-            for first, score, several in zip(firsts, scores[firsts, columns], zip(*best, strict=True), strict=True):
-                found[first].append(Candidate(second, tuple(places[k] for k in several), float(score)))
+    # a thread for each core; one more inside of each product only waits
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        scores, partners = _nearest(planes, middles, pool)
+        partners[scores <= PROMISING] = -1
+        located = pool.map(lambda second: _located(second, planes, middles, scores, partners), range(len(planes)))
+        for first, candidate in chain.from_iterable(located):
+            found[first].append(candidate)
     return [sorted(several, key=lambda candidate: -candidate.score) for several in found]
 
 
-def _nearest(planes: Sequence[Plane], middles: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
+def _nearest(
+    planes: Sequence[Plane], middles: FloatArray, pool: ThreadPoolExecutor
+) -> tuple[FloatArray, NDArray[np.int64]]:
     """Correlation and number of the `NEAREST` others of each frame, ``(n, k)`` each; a chunk of frames at a time."""
     count = len(planes)
     scores, partners = np.full((count, NEAREST), -1, np.float32), np.full((count, NEAREST), -1, np.int64)
     for start in range(0, count, CHUNK):
         numbers = range(start, min(start + CHUNK, count))
-        found = _best_windows([_windows(planes[i])[0] for i in numbers], middles)
+        found = np.stack(list(pool.map(lambda i: _best_windows(planes[i], middles), numbers)), axis=1)
         found[numbers, range(len(numbers))] = -1  # a frame is no twin of itself
         both = np.concatenate((scores, found), axis=1)
         who = np.concatenate((partners, np.broadcast_to(numbers, found.shape)), axis=1)
@@ -79,20 +83,33 @@ def _nearest(planes: Sequence[Plane], middles: FloatArray) -> tuple[FloatArray, 
     return scores, partners
 
 
+def _located(
+    second: int, planes: Sequence[Plane], middles: FloatArray, scores: FloatArray, partners: NDArray[np.int64]
+) -> list[tuple[int, Candidate]]:
+    """Where in frame ``second`` the middles are of those frames that have it among their `_nearest`."""
+    firsts, columns = np.nonzero(partners == second)
+    if not len(firsts):
+        return []
+    windows, places = _windows(planes[second])
+    alike = windows @ middles[firsts].T
+    best = np.stack([rows[0] + alike[rows].argmax(0) for rows in _rows_of_sizes(places)], axis=1)
+    return [
+        (int(first), Candidate(second, tuple(places[k] for k in ks), float(score)))
+        for first, score, ks in zip(firsts, scores[firsts, columns], best, strict=True)
+    ]
+
+
 def _rows_of_sizes(places: list[Place]) -> list[NDArray[np.int64]]:
     """Which windows are of one size, size by size."""
     sides = np.array([place.side for place in places])
     return [np.flatnonzero(sides == side) for side in dict.fromkeys(sides.tolist())]
 
 
-def _best_windows(windows: list[FloatArray], middles: FloatArray) -> FloatArray:
-    """The highest correlation of every middle with the windows of each frame, ``(n, frames)``."""
-    stacked, cuts = np.concatenate(windows), np.cumsum([len(own) for own in windows[:-1]])
-    best: list[FloatArray] = []
-    for start in range(0, len(middles), BLOCK):
-        alike = stacked @ middles[start : start + BLOCK].T
-        best.append(np.stack([own.max(0) for own in np.split(alike, cuts)], axis=1))
-    return np.concatenate(best)
+def _best_windows(plane: Plane, middles: FloatArray) -> FloatArray:
+    """The highest correlation of every middle with the windows of a frame, ``(n,)``."""
+    windows, _ = _windows(plane)
+    blocks = (middles[start : start + BLOCK] for start in range(0, len(middles), BLOCK))
+    return np.concatenate([(windows @ block.T).max(0) for block in blocks])
 
 
 def _middle(plane: Plane) -> FloatArray:
