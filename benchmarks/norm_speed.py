@@ -25,8 +25,8 @@ from sononerve.data.module import Batch
 from sononerve.data.preprocess import Preprocess
 from sononerve.losses import DiceCrossEntropy
 from sononerve.models import SegmentationModel, build
+from sononerve.process import keep_memory
 from sononerve.train.graph import bundle_graph
-from sononerve.train.memory import keep_memory
 from sononerve.train.plan import time_step
 
 NORMS = ("batch", "instance")

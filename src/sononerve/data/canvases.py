@@ -23,11 +23,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from .. import __version__
 from ..errors import InputError
 from ..io.cache import cache_folder, new_cached, open_cached
+from ..process import one_thread
 from ..progress import console
 from .dataset import READERS, Dataset, Progress
 from .layouts import Record
@@ -216,8 +216,7 @@ def _scaled(dataset: Dataset, preprocess: Preprocess, progress: Progress | None)
         return pair
 
     left = iter(range(len(dataset)))
-    # matrices this small: a second thread of NumPy's algebra only waits, 40 times as long on a busy machine
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(READERS) as pool:
+    with one_thread(), ThreadPoolExecutor(READERS) as pool:
         try:
             waiting = deque(pool.submit(scale, i) for i in islice(left, READ_AHEAD))
             for done in range(1, len(dataset) + 1):

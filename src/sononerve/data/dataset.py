@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from .layouts.record import FaultyRecordsError
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
 
-READERS = 4
+READERS = max(2, min(8, os.cpu_count() or 2))  # threads; more than cores hinder each other
 
 
 @dataclass(frozen=True)

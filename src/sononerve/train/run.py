@@ -16,6 +16,7 @@ from ..evaluate.run import Evaluation, evaluate
 from ..io.atomic import check_folder, write_text
 from ..losses import DiceCrossEntropy
 from ..models import SegmentationModel, build, check_settings
+from ..process import keep_memory
 from ..progress import console, counted
 from ..runtime.bundle import CARD, SCORES, Bundle, write_bundle
 from .checkpoint import load_weights
@@ -23,7 +24,6 @@ from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
 from .fit import fit
-from .memory import keep_memory
 from .plan import Plan, make_plan, plan_canvas
 from .task import Supervised
 

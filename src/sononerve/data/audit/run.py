@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ... import __version__
 from ...io.frames import read_frame
 from ...io.images import is_image, read_stored, to_gray
+from ...process import keep_memory, one_thread
 from ..dataset import READERS, Dataset, Progress
 from ..duplicates import ALIKE, RELATED, Pair, Plane, pairs_of, plane_of
 from ..screen import Area
@@ -51,7 +52,8 @@ def audit(
     [['images/0043.png', 'images/0077.png']]
     """
     looks: list[_Look] = []
-    with ThreadPoolExecutor(READERS) as pool:
+    keep_memory()
+    with one_thread(), ThreadPoolExecutor(READERS) as pool:
         for look in pool.map(lambda i: _look(dataset, i), range(len(dataset))):
             looks.append(look)
             if progress is not None:

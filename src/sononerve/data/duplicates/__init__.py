@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from ...process import one_thread
 from ..dataset import READERS, Dataset, Progress
 from .plane import Plane, plane_of
 from .registration import Alignment, register
@@ -55,7 +55,7 @@ def find_pairs(dataset: Dataset, progress: Progress | None = None) -> list[Pair]
 def planes_of(dataset: Dataset, progress: Progress | None = None) -> list[Plane]:
     """The plane of every frame, in order; raise `InputError` naming a frame that cannot be read."""
     planes: list[Plane] = []
-    with ThreadPoolExecutor(READERS) as pool:
+    with one_thread(), ThreadPoolExecutor(READERS) as pool:
         for plane in pool.map(lambda i: plane_of(dataset[i].frame.pixels), range(len(dataset))):
             planes.append(plane)
             if progress is not None:
@@ -67,10 +67,9 @@ def pairs_of(planes: list[Plane], homes: Sequence[str | None]) -> list[Pair]:
     """`find_pairs` of planes; ``homes``: the video or subject of each, where it is known."""
     nearest = candidates(planes)
     known: dict[tuple[int, int], Pair | None] = {}
-    # vectors this short: a second thread of NumPy's algebra only waits
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(READERS) as pool:
-        for found in pool.map(lambda first: _partners(first, nearest[first], planes, homes, known), range(len(planes))):
-            known.update(found)
+    with one_thread():  # in no pool: on planes this small threads only wait for each other
+        for first, likely in enumerate(nearest):
+            known.update(_partners(first, likely, planes, homes, known))
     pairs = [pair for pair in known.values() if pair is not None]
     return sorted(pairs, key=lambda pair: (-pair.likeness, pair.first, pair.second))
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from ...process import one_thread
 from .plane import Plane
 
 FloatArray = NDArray[np.float32]
@@ -56,8 +56,7 @@ def candidates(planes: Sequence[Plane]) -> list[list[Candidate]]:
     """For each frame the others most alike, from `PROMISING` on, with the best windows of each; the likeliest first."""
     middles = np.stack([_middle(plane) for plane in planes])
     found: list[list[Candidate]] = [[] for _ in planes]
-    # a thread for each core; one more inside of each product only waits
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         scores, partners = _nearest(planes, middles, pool)
         partners[scores <= PROMISING] = -1
         located = pool.map(lambda second: _located(second, planes, middles, scores, partners), range(len(planes)))
@@ -108,8 +107,13 @@ def _rows_of_sizes(places: list[Place]) -> list[NDArray[np.int64]]:
 def _best_windows(plane: Plane, middles: FloatArray) -> FloatArray:
     """The highest correlation of every middle with the windows of a frame, ``(n,)``."""
     windows, _ = _windows(plane)
-    blocks = (middles[start : start + BLOCK] for start in range(0, len(middles), BLOCK))
-    return np.concatenate([(windows @ block.T).max(0) for block in blocks])
+    alike = np.empty((len(windows), BLOCK), np.float32)  # one for all products: fresh memory costs as much as they do
+    best = np.empty(len(middles), np.float32)
+    for start in range(0, len(middles), BLOCK):
+        block = middles[start : start + BLOCK]
+        np.matmul(windows, block.T, out=alike[:, : len(block)])
+        alike[:, : len(block)].max(0, out=best[start : start + BLOCK])
+    return best
 
 
 def _middle(plane: Plane) -> FloatArray:
