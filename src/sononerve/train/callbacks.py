@@ -41,11 +41,11 @@ def _average(decay: float, old: list[Tensor], new: list[Tensor], seen: Tensor | 
 
 
 class StopEarly(EarlyStopping):
-    """Stops after ``patience`` rounds without a better tune Dice; a run that has stopped stays stopped when resumed."""
+    """Stops after ``patience`` rounds without a better tune score; a run that has stopped stays so when resumed."""
 
     def __init__(self, patience: int) -> None:
         # Before the round's end, where the state is saved that must know of it.
-        super().__init__("tune_dice", mode="max", patience=patience, check_on_train_epoch_end=False)
+        super().__init__("tune_score", mode="max", patience=patience, check_on_train_epoch_end=False)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stay stopped."""
@@ -55,14 +55,14 @@ class StopEarly(EarlyStopping):
 
 
 class SaveState(Callback):
-    """Saves the resume state after every round, and with ``keep_best`` the one with the best tune Dice beside it."""
+    """Saves the resume state after every round, and with ``keep_best`` the one with the best tune score beside it."""
 
     def __init__(self, folder: Path, keep_best: bool) -> None:
         self.folder, self.keep_best, self.best, self.best_step = folder, keep_best, -1.0, 0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, atomically."""
-        score = float(trainer.callback_metrics["tune_dice"])
+        score = float(trainer.callback_metrics["tune_score"])
         better = score >= self.best  # the later one of equals: the last where no tune frame holds a class
         if better:
             self.best, self.best_step = score, trainer.global_step
@@ -73,7 +73,7 @@ class SaveState(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say which weights are the result."""
         if self.keep_best and trainer.is_global_zero:
-            console.print(f"keep the weights of step {self.best_step}, mean tune Dice {self.best:.3f}")
+            console.print(f"keep the weights of step {self.best_step}, tune score {self.best:.3f}")
 
     def state_dict(self) -> dict[str, float]:
         """The best score so far, and its step."""
