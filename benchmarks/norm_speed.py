@@ -27,7 +27,7 @@ from sononerve.losses import DiceCrossEntropy
 from sononerve.models import SegmentationModel, build
 from sononerve.process import keep_memory
 from sononerve.train.graph import bundle_graph
-from sononerve.train.plan import time_step
+from sononerve.train.machine import time_step
 
 NORMS = ("batch", "instance")
 SIZE, BATCH, CLASSES = 256, 16, 2

@@ -93,7 +93,7 @@ def our_loop(data: Path, size: int, network: dict[str, Setting], batch: int, wor
     first, last = rows[0], rows[-1]
     rate = (int(last["step"]) - int(first["step"])) * batch / (float(last["seconds"]) - float(first["seconds"]))
     cores = statistics.mean(float(row["cores"]) for row in rows[1:])
-    return {"frames_per_s": rate, "cores": cores, "bf16": float(plan["precision"] == "bf16")}
+    return {"frames_per_s": rate, "cores": cores, "bf16": float(plan["choices"]["precision"] == "bf16")}
 
 
 def measure(arguments: list[str], which: str) -> dict[str, float]:

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sononerve.data.dataset import Dataset, load_dataset
 from sononerve.data.module import Batch, as_batch
 from sononerve.data.preprocess import Preprocess
 from sononerve.errors import InputError
 from sononerve.losses import DiceCrossEntropy
 from sononerve.models import build
 from sononerve.train import plan as planning
-from sononerve.train.config import CanvasConfig, TrainConfig
-from sononerve.train.plan import Plan, make_plan, plan_canvas
+from sononerve.train.choose import Choices
+from sononerve.train.config import TrainConfig
+from sononerve.train.facts import Facts
+from sononerve.train.plan import Plan, make_plan
+from sononerve.train.setup import Setup
 
 Make = Callable[..., TrainConfig]
 FIT, TUNE = 100, 20
+FACTS = Facts(
+    frames=FIT,
+    frame_shape=(40, 40),
+    scan_shape=(40, 40),
+    scan_share=1,
+    empty=0,
+    nerve_px=8,
+    contrast=1,
+    flat=0,
+)
 
 
 @pytest.fixture
@@ -32,9 +43,20 @@ def planned(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]:
     def plan(reserve_s: float = 0.0, **changes: object) -> Plan:
         config = tiny(**{"steps": None} | changes)
         model = build("unet", {"width": 4, "depth": 3}, 1)
-        canvas = Preprocess(height=32, width=32)
+        choices = Choices(
+            region="frame",
+            longest=32,
+            batch=config.batch or 16,
+            strength=1,
+            keep="best",
+            precision="32",
+            accelerator="cpu",
+            network={},
+            reasons=(),
+        )
+        setup = Setup(facts=FACTS, warnings=(), choices=choices, preprocess=Preprocess(height=32, width=32))
         batch: Batch = as_batch(np.zeros((4, 32, 32), np.float32), np.zeros((4, 32, 32), np.uint8))
-        return make_plan(config, canvas, model, DiceCrossEntropy(), batch, (FIT, TUNE), reserve_s)
+        return make_plan(config, setup, model, DiceCrossEntropy(), batch, (FIT, TUNE), reserve_s)
 
     return plan
 
@@ -73,50 +95,6 @@ def test_steps_are_whole_rounds_of_at_most_forty(planned: Callable[..., Plan], s
     assert plan.rounds <= 40
 
 
-def test_the_faster_precision_is_chosen_and_an_asked_one_kept(
-    planned: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seconds = {"32": 1.0, "bf16": 0.4}
-    monkeypatch.setattr(planning, "time_step", lambda *a, **_: seconds[a[3]])
-    assert planned(precision="auto", steps=1).precision == "bf16"
-    assert planned(precision="32", steps=1).precision == "32"
-    seconds["bf16"] = 1.5
-    found = planned(precision="auto", steps=1)
-    assert (found.precision, found.step_s) == ("32", 1.0)
-
-
-def test_timing_steps_leaves_the_model_as_it_was() -> None:
-    model = build("unet", {"width": 4, "depth": 3}, 1)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    rng = np.random.default_rng(0)
-    batch = as_batch(rng.normal(size=(2, 32, 32)).astype(np.float32), np.ones((2, 32, 32), np.uint8))
-    assert planning.time_step(model, DiceCrossEntropy(), batch, "32", "cpu") > 0
-    assert all((value == before[name]).all() for name, value in model.state_dict().items())
-
-
-@pytest.fixture(scope="module")
-def dataset(phantom_folder: Path) -> Dataset:
-    return load_dataset(phantom_folder)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "longest", "divisor", "canvas"),
-    [
-        ([(512, 534)] * 3, 256, 16, (240, 256)),
-        ([(100, 100), (400, 200), (400, 200)], 256, 16, (256, 128)),
-        ([(580, 420)] * 2, 128, 32, (128, 96)),
-        ([(20, 1000)], 256, 16, (16, 256)),
-        ([(64, 64)], 100, 16, (96, 96)),
-    ],
-)
-def test_the_canvas_has_the_median_shape_in_multiples_of_the_divisor(
-    dataset: Dataset, sizes: list[tuple[int, int]], longest: int, divisor: int, canvas: tuple[int, int]
-) -> None:
-    known = replace(dataset, sizes=np.array(sizes))
-    found = plan_canvas(known, CanvasConfig(longest=longest), divisor)
-    assert (found.height, found.width) == canvas
-
-
 def test_a_plan_comes_back_from_its_file(planned: Callable[..., Plan], tmp_path: Path) -> None:
     plan = planned(steps=7)
     plan.write(tmp_path / "plan.json")
@@ -132,20 +110,8 @@ def test_a_file_that_is_no_plan_is_refused_by_name(content: bytes, tmp_path: Pat
 
 def test_a_plan_with_a_field_missing_or_unknown_is_refused(planned: Callable[..., Plan], tmp_path: Path) -> None:
     whole = planned(steps=7).model_dump(mode="json")
-    without = [{k: v for k, v in whole.items() if k != name} for name in ("steps", "preprocess", "precision")]
+    without = [{k: v for k, v in whole.items() if k != name} for name in ("steps", "preprocess", "choices")]
     for told in itertools.chain(without, [whole | {"colour": "red"}]):
         (tmp_path / "plan.json").write_text(str(told).replace("'", '"').replace("None", "null"))
         with pytest.raises(InputError, match="not a plan"):
             Plan.read(tmp_path / "plan.json")
-
-
-def test_the_canvas_takes_the_shape_of_the_scan_where_that_is_seen(data_folder):
-    scan = np.random.default_rng(0).integers(60, 200, (40, 80), dtype=np.uint8)
-    for i in range(3):
-        data_folder.save(f"images/{i}.png", np.pad(scan, ((10, 30), (0, 0))))
-        data_folder.mask(f"masks/{i}.png", size=(80, 80))
-    dataset = load_dataset(data_folder.path)
-    seen = plan_canvas(dataset, CanvasConfig(longest=64, region="scan"), 16)
-    assert (seen.height, seen.width, seen.region) == (32, 64, "scan")
-    whole = plan_canvas(dataset, CanvasConfig(longest=64), 16)
-    assert (whole.height, whole.width, whole.region) == (64, 64, "frame")

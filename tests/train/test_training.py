@@ -45,7 +45,8 @@ def test_the_configuration_in_the_folder_repeats_the_training(
     run: Path, tiny: Make, bundled: Read, tmp_path: Path
 ) -> None:
     config = TrainConfig.read(run / "config.yaml")
-    assert config == tiny(steps=Plan.read(run / "plan.json").steps)
+    plan = Plan.read(run / "plan.json")
+    assert config == tiny(steps=plan.steps, canvas={"longest": 32, "region": "frame"}, strength=1.0, keep="last")
     train(config, tmp_path / "again")
     first, second = bundled(run), bundled(tmp_path / "again")
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -46,7 +46,7 @@ def train(
     ] = None,
     early_stopping: Annotated[
         int | None,
-        typer.Option("--early-stopping", help="Stop after so many rounds (fortieths) without a better tune Dice."),
+        typer.Option("--early-stopping", help="Stop after so many rounds (fortieths) without a better tune score."),
     ] = None,
     split_file: Annotated[
         Path | None, typer.Option("--split", help="A file of 'sononerve split'. Default: a new hold-out.")
@@ -58,9 +58,9 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
     size: Annotated[
-        int | None, typer.Option("--size", help="Longer side of what the network sees, pixels. Default: 256.")
+        int | None, typer.Option("--size", help="Longer side of what the network sees, pixels. Default: planned.")
     ] = None,
-    batch: Annotated[int | None, typer.Option("--batch", help="Frames per step and device. Default: 16.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Frames per step and device. Default: planned.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Largest rate of AdamW.")] = None,
     precision: Annotated[
         PrecisionName | None,

@@ -19,12 +19,16 @@ Setting = bool | int | float | str
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network's class, called with its settings and the number of classes, and the class of its settings."""
+    """A network's class, called with its settings and the number of classes, and the class of its settings.
+
+    ``narrower``: widths that a plan may choose in place of the preset's where time is short, the widest first.
+    """
 
     network: type[SegmentationModel]
     settings: type[BaseModel]
     preset: BaseModel
     sentence: str
+    narrower: tuple[int, ...] = ()
 
 
 MODELS: dict[str, Architecture] = {
@@ -33,6 +37,7 @@ MODELS: dict[str, Architecture] = {
         UNetConfig,
         UNetConfig(width=48, widest=384, fold=2, norm="instance", deep_supervision=2),
         "U-Net on pixels folded 2 x 2; the default",
+        narrower=(32, 24),
     ),
     "unet-notebook": Architecture(
         UNet,

@@ -47,11 +47,11 @@ class DataConfig(_Part):
 class CanvasConfig(_Part):
     """What the network sees of a frame, and how large: ``longest`` is the canvas's longer side in pixels.
 
-    ``region``: the whole frame, or the scan area in it.
+    ``region``: the whole frame, or the scan area in it. The plan chooses what is None.
     """
 
-    longest: int = Field(default=256, ge=32, le=2048)
-    region: Literal["frame", "scan"] = "frame"
+    longest: int | None = Field(default=None, ge=32, le=2048)
+    region: Literal["frame", "scan"] | None = None
     normalisation: Literal["frame", "fixed"] = "frame"
 
 
@@ -81,9 +81,11 @@ class TrainConfig(_Part):
     """A whole training.
 
     One of ``budget_s`` (seconds of the whole command), ``epochs`` (passes over the fit part) and ``steps`` says how
-    long; a budget where none is given. ``keep``: the weights of the round with the best tune Dice, or the last ones.
-    ``patience``: stop after so many rounds without a better tune Dice. ``workers``: processes that vary frames, beside
-    the training's own. ``network``: changes to the model's preset.
+    long; a budget where none is given. ``keep``: the weights of the round with the best tune score, or the last ones.
+    ``patience``: stop after so many rounds without a better tune score. ``workers``: processes that vary frames, beside
+    the training's own. ``network``: changes to the model's preset. ``strength``: how often frames are varied, a factor
+    on the probabilities in ``augment``. The plan chooses ``strength``, ``batch`` and ``keep`` where they are None, and
+    the network's width where ``network`` does not say it.
     """
 
     data: DataConfig
@@ -91,13 +93,14 @@ class TrainConfig(_Part):
     network: dict[str, Setting] = {}
     canvas: CanvasConfig = CanvasConfig()
     augment: Augment = Augment()
+    strength: float | None = Field(default=None, ge=0, le=2)
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
-    batch: int = Field(default=16, ge=1)
+    batch: int | None = Field(default=None, ge=1)
     budget_s: float | None = Field(default=None, ge=5)
     epochs: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
-    keep: Literal["best", "last"] = "best"
+    keep: Literal["best", "last"] | None = None
     patience: int | None = Field(default=None, ge=1)
     precision: Precision = "auto"
     devices: int = Field(default=1, ge=1)

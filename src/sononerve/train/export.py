@@ -65,7 +65,7 @@ Not a medical device: for research only.
 - network: {config.model}, {plan.parameters:,} parameters, canvas {plan.preprocess.height} x {plan.preprocess.width}
 - data: {config.data.folder.name}, {counts}
 - split: {split.statement}
-- training: {plan.steps} steps of {plan.batch} frames, {plan.precision} precision, seed {config.seed}
+- training: {plan.steps} steps of {plan.choices.batch} frames, {plan.choices.precision} precision, seed {config.seed}
 - made by sononerve {__version__}
 
 ## Held-out scores

@@ -69,10 +69,10 @@ def _trainer(config: TrainConfig, plan: Plan, folder: Path) -> Trainer:
         callbacks.append(StopEarly(config.patience))
     callbacks.append(SaveState(folder, keep_best=config.keep == "best"))
     return Trainer(
-        accelerator=plan.accelerator,
+        accelerator=plan.choices.accelerator,
         devices=config.devices,
         strategy="auto" if config.devices == 1 else "ddp_spawn",
-        precision=PRECISION[plan.precision],
+        precision=PRECISION[plan.choices.precision],
         max_epochs=plan.rounds,
         gradient_clip_val=config.optimiser.clip,
         callbacks=callbacks,

@@ -24,7 +24,8 @@ from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
 from .fit import fit
-from .plan import Plan, make_plan, plan_canvas
+from .plan import Plan, make_plan
+from .setup import Setup, set_up
 from .task import Supervised
 
 CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
@@ -48,25 +49,33 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
     _check_folder(out, config, resume)
     dataset = open_data(config)
     division = open_split(dataset, out, split_file, config.data.fold)
-    torch.manual_seed(config.seed)
-    model = build(config.model, config.network, len(dataset.classes))
-    loss = DiceCrossEntropy(**config.loss.model_dump())
     dropped = _dropped(config, dataset, division, out)
     fit_part, tune_part = (division.indices(dataset, config.data.fold, part) for part in ("fit", "tune"))
     fit_part = [i for i in fit_part if dataset.names[i] not in dropped]
-    varied, plain = _feed(config, dataset, fit_part, tune_part, model.divisor)
-    if (out / PLAN).is_file():
-        plan = Plan.read(out / PLAN)
-    else:
-        batch = collate([varied[0, i % varied.frames] for i in range(config.batch)])
-        scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
-        reserve_s = EXPORT_S + scoring_s + time.monotonic() - began
-        plan = make_plan(config, varied.preprocess, model, loss, batch, (varied.frames, len(plain)), reserve_s)
+    scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
+    ends = began - EXPORT_S - scoring_s
+    begun = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
+    setup = begun or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends)
+    config = setup.choices.pinned(config)
+    torch.manual_seed(config.seed)
+    model = build(config.model, config.network, len(dataset.classes))
+    loss = DiceCrossEntropy(**config.loss.model_dump())
+    varied, plain = _feed(config, setup, dataset, fit_part, tune_part)
+    plan = begun or make_plan(
+        config,
+        setup.model_copy(update={"preprocess": varied.preprocess}),
+        model,
+        loss,
+        collate([varied[0, i % varied.frames] for i in range(setup.choices.batch)]),
+        (varied.frames, len(plain)),
+        time.monotonic() - ends,
+    )
+    if begun is None:
         _write_folder(out, config, division, dropped, plan)
     torch.set_num_threads(plan.threads)  # the order of sums depends on it, and with it what a resumed run arrives at
     _announce(config, dataset, division, dropped, plan)
     task = Supervised(model, loss, config.optimiser, plan.steps, config.seed, dataset.classes)
-    data = FrameModule(varied, plain, plan.batch, plan.steps_per_round, plan.workers, config.seed)
+    data = FrameModule(varied, plain, plan.choices.batch, plan.steps_per_round, plan.workers, config.seed)
     task.load_state_dict(load_weights(fit(task, data, config, plan, out)))
     return _finish(task.model, config, dataset, dataset.select(fit_part), division, plan, out)
 
@@ -115,7 +124,7 @@ def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
 
 def _pinned(config: TrainConfig, plan: Plan) -> TrainConfig:
     """The configuration that repeats a run: what was timed once is now said."""
-    return config.model_copy(update={"steps": plan.steps, "precision": plan.precision})
+    return plan.choices.pinned(config).model_copy(update={"steps": plan.steps})
 
 
 def _difference(one: TrainConfig, other: TrainConfig) -> str | None:
@@ -150,16 +159,16 @@ def _dropped(config: TrainConfig, dataset: Dataset, division: Split, out: Path) 
 
 
 def _feed(
-    config: TrainConfig, dataset: Dataset, fit_part: list[int], tune_part: list[int], divisor: int
+    config: TrainConfig, setup: Setup, dataset: Dataset, fit_part: list[int], tune_part: list[int]
 ) -> tuple[VariedFrames, PlainFrames]:
     """Frames of fit and tune, scaled to the canvas."""
-    preprocess = plan_canvas(dataset.select(fit_part), config.canvas, divisor)
+    preprocess, augment = setup.preprocess, config.augment.scaled(setup.choices.strength)
     with counted("prepare frames") as progress:
         fitted, tuned = open_canvases(dataset, (fit_part, tune_part), preprocess, config.data.cache, progress)
     if preprocess.normalisation == "fixed":
         mean, std = fitted.statistics()
         preprocess = preprocess.model_copy(update={"mean": mean, "std": max(1.0, std)})
-    return VariedFrames(fitted, preprocess, config.augment, config.seed), PlainFrames(tuned, preprocess)
+    return VariedFrames(fitted, preprocess, augment, config.seed), PlainFrames(tuned, preprocess)
 
 
 def _announce(config: TrainConfig, dataset: Dataset, division: Split, dropped: dict[str, str], plan: Plan) -> None:
@@ -171,12 +180,15 @@ def _announce(config: TrainConfig, dataset: Dataset, division: Split, dropped: d
         console.print(
             f"left out: {len(dropped)} of the frames to fit, listed in {DROPPED}: their masks contradict others"
         )
-    passes = plan.steps * plan.batch * config.devices / max(1, len(fold.fit) - len(dropped))
+    for choice in plan.choices.reasons:
+        console.print(f"plan: {choice.name:9} {choice.value:12} {choice.reason}")
     console.print(
         f"plan: {config.model}, {plan.parameters / 1e6:.2f} M parameters, {plan.preprocess.height} x "
-        f"{plan.preprocess.width}, {plan.steps} steps of {plan.batch} frames, {plan.step_s:.2f} s each, "
-        f"{plan.precision} precision on {plan.accelerator}"
+        f"{plan.preprocess.width}, {plan.steps} steps of {plan.choices.batch} frames, {plan.step_s:.2f} s each"
     )
+    for told in plan.warnings:
+        console.print(f"warning: {told}")
+    passes = plan.steps * plan.choices.batch * config.devices / plan.facts.frames
     if passes < FEW_PASSES:
         console.print(f"warning: only {passes:.1f} passes over the frames; expect poor masks: raise --budget")
 

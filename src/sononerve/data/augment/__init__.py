@@ -55,6 +55,15 @@ class Augment(BaseModel):
         """Only the named operations, always: for pictures and tests."""
         return cls.model_validate({name: {"p": float(name in names)} for name in cls.model_fields})
 
+    def scaled(self, strength: float) -> Augment:
+        """The same operations, ``strength`` times as often, but for mirroring: a picture or its mirror image."""
+        return Augment.model_validate(
+            {
+                name: op if isinstance(op, Flip) else op.model_copy(update={"p": min(1.0, op.p * strength)})
+                for name, op in self.operations().items()
+            }
+        )
+
     def operations(self) -> dict[str, Operation]:
         """The operations by name, in the order they are applied."""
         return {name: getattr(self, name) for name in type(self).model_fields}

@@ -1,0 +1,116 @@
+"""What the machine can do: where a training runs, how much memory is free, how long a step takes."""
+
+from __future__ import annotations
+
+import copy
+import os
+import statistics
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from ..data.module import Batch
+from ..models.output import SegmentationModel
+
+Accelerator = Literal["cpu", "cuda", "mps"]
+Arithmetic = Literal["32", "bf16", "16"]
+
+WARM_STEPS, TIMED_STEPS = 2, 5
+
+
+def find_accelerator() -> Accelerator:
+    """The GPU where PyTorch sees one, else the CPU."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def half_precision(accelerator: Accelerator) -> Arithmetic | None:
+    """The 16-bit arithmetic that may be faster there; None where there is none."""
+    if accelerator == "mps":
+        return None
+    return "16" if accelerator == "cuda" and not torch.cuda.is_bf16_supported() else "bf16"
+
+
+def free_memory(accelerator: Accelerator) -> int | None:
+    """Bytes that a training may still take there; None where that cannot be known."""
+    if accelerator == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    if accelerator == "mps":
+        return None
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                free = int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        return None
+    return min(free, _left_in_group() or free)
+
+
+def _left_in_group() -> int | None:
+    """Bytes that this process's control group may still take, as in a container; None where there is no limit."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        most, used = (int((folder / name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # "max" is no number: no limit
+        return None
+    return max(0, most - used)
+
+
+def step_memory(model: SegmentationModel, loss: nn.Module, batch: Batch) -> tuple[int, int]:
+    """Bytes that a step takes: for each frame of the batch, and for the weights, whatever the batch.
+
+    The former are the tensors that the backward pass needs, counted once each, in 32 bit; the latter are weights,
+    gradients, the optimiser's two averages and the averaged weights.
+    """
+    kept: dict[int, int] = {}
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    owned = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        value = loss(model(batch.frames), batch.labels)
+    del value
+    saved = sum(size for place, size in kept.items() if place not in owned)
+    return saved // len(batch.frames), 5 * weights
+
+
+def time_step(
+    model: SegmentationModel, loss: nn.Module, batch: Batch, precision: str, accelerator: str, timed: int = TIMED_STEPS
+) -> float:
+    """Median seconds of one training step on a copy of the model, after a warm-up."""
+    device = torch.device(accelerator)
+    network = copy.deepcopy(model).to(device).train()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    frames, labels = batch.frames.to(device), batch.labels.to(device)
+    seconds = []
+    for _ in range(WARM_STEPS + timed):
+        started = time.perf_counter()
+        optimizer.zero_grad()
+        with _autocast(precision, accelerator):
+            value = loss(network(frames), labels)
+        value.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(network)
+        if accelerator == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[WARM_STEPS:])
+
+
+def _autocast(precision: str, accelerator: str) -> AbstractContextManager[object]:
+    if precision == "32":
+        return nullcontext()
+    return torch.autocast(accelerator, torch.bfloat16 if precision == "bf16" else torch.float16)

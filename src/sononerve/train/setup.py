@@ -1,0 +1,56 @@
+"""What a training is set up with: a look at the data, what is odd about them, what was chosen, and the canvas."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from ..data.dataset import Dataset
+from ..data.preprocess import Preprocess
+from ..data.split import Split
+from ..models import build
+from .choose import Choices, canvas_shape, choose
+from .config import TrainConfig
+from .facts import Facts, look_at
+from .oddities import oddities
+
+BUDGET_USED = 0.9  # of the budget; the rest is for a machine that slows down
+LOOP = 1.08  # feeding, logging and saving beside the steps: 1.04 and 1.09 in two trainings of 38 steps a round
+LOOKS = 1.05  # the looks at the tune part, before it is known how long they take
+DEFAULT_BUDGET_S = 1800.0
+
+
+class Setup(BaseModel):
+    """Facts of the data, ``warnings`` where they are odd, and what was chosen from them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    facts: Facts
+    warnings: tuple[str, ...]
+    choices: Choices
+    preprocess: Preprocess
+
+
+def set_up(config: TrainConfig, dataset: Dataset, division: Split, fitted: Dataset, reserve_s: float) -> Setup:
+    """Look at the frames to fit and choose what ``config`` leaves open.
+
+    ``reserve_s``: seconds of the budget that are spent already, or kept for the end. Raises `InputError` where there is
+    nothing to learn.
+    """
+    facts = look_at(fitted)
+    warnings = oddities(dataset, division, config.data.fold, facts)
+    tuned = {division.groups[name] for name in division.fold(config.data.fold).tune}
+    choices = choose(config, facts, len(tuned), len(dataset.classes), _time_for_steps(config, reserve_s))
+    divisor = build(config.model, choices.network, len(dataset.classes)).divisor
+    height, width = canvas_shape(facts.shape(choices.region), choices.longest, divisor)
+    preprocess = Preprocess(
+        height=height, width=width, region=choices.region, normalisation=config.canvas.normalisation
+    )
+    return Setup(facts=facts, warnings=tuple(warnings), choices=choices, preprocess=preprocess)
+
+
+def _time_for_steps(config: TrainConfig, reserve_s: float) -> float | None:
+    """Seconds for steps alone; None where epochs or steps were asked for."""
+    if config.steps is not None or config.epochs is not None:
+        return None
+    left = BUDGET_USED * (config.budget_s or DEFAULT_BUDGET_S) - reserve_s
+    return max(0.0, left) / (LOOP * LOOKS)

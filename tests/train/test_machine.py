@@ -1,0 +1,46 @@
+"""What a step takes of time and memory, and what the machine has."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sononerve.data.module import Batch, as_batch
+from sononerve.losses import DiceCrossEntropy
+from sononerve.models import SegmentationModel, build
+from sononerve.train.machine import free_memory, step_memory, time_step
+
+
+def net(width: int = 4) -> SegmentationModel:
+    return build("unet", {"width": width, "depth": 3}, 1)
+
+
+def frames(count: int, side: int = 32) -> Batch:
+    rng = np.random.default_rng(0)
+    return as_batch(rng.normal(size=(count, side, side)).astype(np.float32), np.ones((count, side, side), np.uint8))
+
+
+def test_timing_steps_leaves_the_model_as_it_was() -> None:
+    model = net()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert time_step(model, DiceCrossEntropy(), frames(2), "32", "cpu") > 0
+    assert all((value == before[name]).all() for name, value in model.state_dict().items())
+
+
+def test_memory_of_a_frame_grows_with_its_pixels_and_not_with_the_batch() -> None:
+    model, loss = net(), DiceCrossEntropy()
+    one, weights = step_memory(model, loss, frames(1))
+    assert step_memory(model, loss, frames(4))[0] == pytest.approx(one, rel=0.05)
+    assert step_memory(model, loss, frames(1, 64))[0] == pytest.approx(4 * one, rel=0.05)
+    assert weights == 5 * sum(4 * p.numel() for p in model.parameters())
+
+
+def test_a_wider_network_takes_more_memory() -> None:
+    narrow, wide = (step_memory(net(width), DiceCrossEntropy(), frames(1)) for width in (4, 8))
+    assert wide[0] > 1.5 * narrow[0]
+    assert wide[1] > 3 * narrow[1]
+
+
+def test_free_memory_is_what_this_machine_may_have() -> None:
+    free = free_memory("cpu")
+    assert free is None or 1e6 < free < 1e14
