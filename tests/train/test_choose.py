@@ -30,9 +30,9 @@ def decide(monkeypatch: pytest.MonkeyPatch) -> Decide:
     """Choose on a machine whose steps take a microsecond per pixel and frame, less for narrow networks."""
 
     def seconds(probe: Probe, longest: int, width: int | None) -> float:
-        return 1e-6 * longest**2 * ((width or 48) / 48) ** 2
+        return 1e-6 * longest**2 * ((width or 48) / 48) ** 2 * probe.batch
 
-    monkeypatch.setattr(Probe, "frame_s", seconds)
+    monkeypatch.setattr(Probe, "step_s", seconds)
     monkeypatch.setattr(Probe, "memory", lambda *_: (50_000_000, 200_000_000))
     monkeypatch.setattr(choosing, "time_step", lambda *a, **_: {"32": 1.0, "bf16": 0.4}[a[3]])
     monkeypatch.setattr(choosing, "free_memory", lambda _: FREE)
@@ -63,7 +63,7 @@ def test_the_canvas_is_the_largest_for_which_the_time_suffices(decide: Decide, s
 
 def test_the_canvas_shrinks_before_the_network(decide: Decide) -> None:
     assert (decide(36_000).longest, decide(36_000).network) == (256, {"width": 48})
-    assert (decide(300).longest, decide(300).network) == (128, {"width": 48})
+    assert (decide(270).longest, decide(270).network) == (128, {"width": 48})
     assert (decide(120).longest, decide(120).network) == (128, {"width": 32})
     assert (decide(1).longest, decide(1).network) == (128, {"width": 24})
 
@@ -179,9 +179,19 @@ def test_the_canvas_has_the_shape_of_what_is_seen_in_multiples_of_the_divisor(
     assert canvas_shape(seen, longest, divisor) == canvas
 
 
+def test_steps_of_a_probe_cost_a_fixed_part_and_one_by_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that take 2 s and 1 s more per frame of 128 x 128 are told apart by timing batches of 1 and of 8."""
+    monkeypatch.setattr(choosing, "time_step", lambda _, __, batch, *___, **____: 2.0 + len(batch.frames))
+    config = TrainConfig.model_validate({"data": {"folder": "frames"}, "precision": "32", "network": {"depth": 3}})
+    probe = Probe(config, (64, 64), 8, 1, "cpu")
+    assert probe.step_s(128, 4) == pytest.approx(2 + 8)
+    assert probe.step_s(256, 4) == pytest.approx(2 + 8 * 4)
+
+
 def test_a_real_probe_finds_large_canvases_and_wide_networks_costly() -> None:
     config = TrainConfig.model_validate({"data": {"folder": "frames"}, "precision": "32", "network": {"depth": 3}})
-    probe = Probe(config, (64, 64), 1, "cpu")
-    assert probe.frame_s(256, 4) == pytest.approx(4 * probe.frame_s(128, 4))
-    assert probe.frame_s(128, 24) > probe.frame_s(128, 4)
+    probe = Probe(config, (64, 64), 4, 1, "cpu")
+    assert probe.step_s(256, 4) > 2 * probe.step_s(128, 4)
+    assert probe.step_s(128, 32) > probe.step_s(128, 4)
     assert probe.memory(256, 4)[0] == pytest.approx(4 * probe.memory(128, 4)[0], rel=0.01)
+    assert 0 < probe.spent_s < 600

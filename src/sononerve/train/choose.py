@@ -23,10 +23,9 @@ from .machine import Accelerator, Arithmetic, find_accelerator, free_memory, hal
 SCAN_SHARE = 0.6  # of a frame; where the scan takes less, the rest is not worth its pixels
 SIZES = (128, 160, 192, 224, 256, 320, 384, 448, 512)  # longer sides of the canvas that are tried
 ACROSS = 16  # canvas pixels that a narrow nerve is across where time allows
-ENOUGH_STEPS = 900  # for which the canvas, and then the network, is made smaller
+ENOUGH_STEPS = 800  # for which the canvas, and then the network, is made smaller
 USUAL_SIZE, USUAL_BATCH, SMALLEST_BATCH = 256, 16, 4
 STEPS_PER_PASS = 4  # at least, so that few frames are not all in one batch
-PROBED = 4  # frames in the batch that is timed
 MEMORY_USED = 0.6  # of what is free; a step also needs passing space
 FEW_PASSES_EACH, MILD = 10, 0.5  # below so many passes a frame is varied half as often
 ENOUGH_GROUPS = 20  # in the tune part; fewer choose a round no better than chance does
@@ -65,44 +64,46 @@ class Choices(BaseModel):
 
 
 class Probe:
-    """Times steps of a small batch, to tell what a frame costs at any size and width; nothing is timed twice.
+    """Times a few steps on the smallest canvas, to tell what a step costs at any size; no width is timed twice.
 
-    ``spent_s``: seconds that this took so far.
+    A step takes some time whatever is in it, for the weights, and some for every pixel; one step of a single frame and
+    one of a whole batch tell both. ``spent_s``: seconds that this took so far.
     """
 
-    def __init__(self, config: TrainConfig, shape: tuple[int, int], classes: int, accelerator: Accelerator) -> None:
+    def __init__(
+        self, config: TrainConfig, shape: tuple[int, int], batch: int, classes: int, accelerator: Accelerator
+    ) -> None:
         """``shape``: height and width of what the network sees of a frame."""
-        self.config, self.shape, self.classes, self.accelerator = config, shape, classes, accelerator
+        self.config, self.shape, self.batch, self.classes = config, shape, batch, classes
+        self.accelerator = accelerator
         self.loss = DiceCrossEntropy(**config.loss.model_dump())
-        self.batch = PROBED if accelerator == "cpu" else config.batch or USUAL_BATCH
+        self.divisor = self._model(None).divisor
         self.spent_s = 0.0
-        self.precision, self._told = self._choose_precision()
-        self._seconds: dict[int | None, float] = {}
+        self._costs: dict[int | None, tuple[float, float]] = {}
+        self.precision, self.reason = self._choose_precision()
 
-    def reason(self) -> str:
-        """Why the precision is what it is."""
-        return self._told
+    def step_s(self, longest: int, width: int | None) -> float:
+        """Seconds that a step takes on a canvas of that size; ``width`` None: the preset's."""
+        if width not in self._costs:
+            one = self._time(self.precision, width, 1)
+            each = (self._time(self.precision, width, self.batch) - one) / (self.batch - 1) if self.batch > 1 else one
+            self._costs[width] = max(0.0, one - each), max(0.0, each)
+        fixed, each = self._costs[width]
+        return fixed + each * self.batch * self._pixels(longest) / self._pixels(SIZES[0])
 
-    def frame_s(self, longest: int, width: int | None) -> float:
-        """Seconds that a frame of a step takes on a canvas of that size; ``width`` None: the preset's."""
-        rows, columns = canvas_shape(self.shape, SIZES[0], self._model(width).divisor)
-        if width not in self._seconds:
-            self._seconds[width] = self._time(self.precision, width) / (self.batch * rows * columns)
-        height, breadth = canvas_shape(self.shape, longest, self._model(width).divisor)
-        return self._seconds[width] * height * breadth
-
-    def frames_in(self, seconds: float, longest: int, width: int | None) -> float:
-        """How many frames can be seen in the time, of which this has spent some."""
-        frame_s = self.frame_s(longest, width)
-        return max(0.0, seconds - self.spent_s) / frame_s
+    def steps_in(self, seconds: float, longest: int, width: int | None) -> float:
+        """How many steps fit into the time, of which this has spent some."""
+        step_s = self.step_s(longest, width)
+        return max(0.0, seconds - self.spent_s) / step_s
 
     def memory(self, longest: int, width: int | None) -> tuple[int, int]:
         """Bytes that a frame of a step takes on a canvas of that size, and those of the weights."""
-        model = self._model(width)
-        each, weights = step_memory(model, self.loss, self._frames(model, 1))
-        rows, columns = canvas_shape(self.shape, SIZES[0], model.divisor)
-        height, breadth = canvas_shape(self.shape, longest, model.divisor)
-        return each * height * breadth // (rows * columns), weights
+        each, weights = step_memory(self._model(width), self.loss, self._frames(1))
+        return round(each * self._pixels(longest) / self._pixels(SIZES[0])), weights
+
+    def _pixels(self, longest: int) -> int:
+        height, width = canvas_shape(self.shape, longest, self.divisor)
+        return height * width
 
     def _choose_precision(self) -> tuple[Arithmetic, str]:
         asked, half = self.config.precision, half_precision(self.accelerator)
@@ -110,24 +111,23 @@ class Probe:
             return asked, "as asked"
         if half is None:
             return "32", f"the only one on {self.accelerator}"
-        full_s, half_s = self._time("32", None), self._time(half, None)
+        full_s, half_s = (self._time(precision, None, self.batch) for precision in ("32", half))
         told = f"a step takes {half_s / full_s:.2f} of the time of 32 bit"
         return (half, told) if half_s < full_s else ("32", f"{half}: {told}")
 
-    def _time(self, precision: str, width: int | None) -> float:
-        began, model = time.monotonic(), self._model(width)
-        batch = self._frames(model, self.batch)
-        try:
-            return time_step(model, self.loss, batch, precision, self.accelerator, timed=3)
-        finally:
-            self.spent_s += time.monotonic() - began
+    def _time(self, precision: str, width: int | None, count: int) -> float:
+        began = time.monotonic()
+        model, frames = self._model(width), self._frames(count)
+        step_s = time_step(model, self.loss, frames, precision, self.accelerator, warm=1, timed=2)
+        self.spent_s += time.monotonic() - began
+        return step_s
 
     def _model(self, width: int | None) -> SegmentationModel:
         return build(self.config.model, with_width(self.config.network, width), self.classes)
 
-    def _frames(self, model: SegmentationModel, count: int) -> Batch:
-        """Noise with some of every class in it."""
-        shape, rng = canvas_shape(self.shape, SIZES[0], model.divisor), np.random.default_rng(0)
+    def _frames(self, count: int) -> Batch:
+        """Noise with some of every class in it, on the smallest canvas."""
+        shape, rng = canvas_shape(self.shape, SIZES[0], self.divisor), np.random.default_rng(0)
         labels = rng.integers(0, self.classes + 1, (count, *shape), dtype=np.uint8)
         return as_batch(rng.normal(size=(count, *shape)).astype(np.float32), labels)
 
@@ -141,15 +141,15 @@ def choose(config: TrainConfig, facts: Facts, tune_groups: int, classes: int, se
     accelerator, reasons = find_accelerator(), []
     region, told = _region(config, facts)
     reasons.append(Choice(name="region", value=region, reason=told))
-    probe = Probe(config, facts.shape(region), classes, accelerator)
-    reasons.append(Choice(name="precision", value=f"{probe.precision} on {accelerator}", reason=probe.reason()))
     batch, batch_told = _batch(config, facts)
-    longest, width, chosen = _size_and_width(config, facts, facts.shape(region), batch, probe, seconds)
+    probe = Probe(config, facts.shape(region), batch, classes, accelerator)
+    reasons.append(Choice(name="precision", value=f"{probe.precision} on {accelerator}", reason=probe.reason))
+    longest, width, chosen = _size_and_width(config, facts, facts.shape(region), probe, seconds)
     reasons += chosen
     if config.batch is None:
         batch, batch_told = _in_memory(batch, batch_told, probe.memory(longest, width), free_memory(accelerator))
     reasons.append(Choice(name="batch", value=str(batch), reason=batch_told))
-    passes = None if seconds is None else probe.frames_in(seconds, longest, width) / facts.frames
+    passes = None if seconds is None else batch * probe.steps_in(seconds, longest, width) / facts.frames
     strength, told = _strength(config, passes)
     reasons.append(Choice(name="variation", value=f"{strength:g}", reason=told))
     keep, told = _keep(config, tune_groups)
@@ -187,7 +187,7 @@ def _region(config: TrainConfig, facts: Facts) -> tuple[Literal["frame", "scan"]
 
 
 def _size_and_width(
-    config: TrainConfig, facts: Facts, seen: tuple[int, int], batch: int, probe: Probe, seconds: float | None
+    config: TrainConfig, facts: Facts, seen: tuple[int, int], probe: Probe, seconds: float | None
 ) -> tuple[int, int | None, list[Choice]]:
     """The largest canvas that is worth it, and the widest network, for which the time suffices."""
     sizes, widths = _sizes(config, facts, seen), _widths(config)
@@ -195,7 +195,7 @@ def _size_and_width(
     if seconds is not None:
         tried = [(size, widths[0]) for size in sizes] + [(sizes[-1], width) for width in widths[1:]]
         for size, width in tried:
-            steps = probe.frames_in(seconds, size, width) / batch
+            steps = probe.steps_in(seconds, size, width)
             if steps >= ENOUGH_STEPS:
                 break
         why = f"about {steps:.0f} steps fit into the time; {ENOUGH_STEPS} are enough"

@@ -85,7 +85,13 @@ def step_memory(model: SegmentationModel, loss: nn.Module, batch: Batch) -> tupl
 
 
 def time_step(
-    model: SegmentationModel, loss: nn.Module, batch: Batch, precision: str, accelerator: str, timed: int = TIMED_STEPS
+    model: SegmentationModel,
+    loss: nn.Module,
+    batch: Batch,
+    precision: str,
+    accelerator: str,
+    warm: int = WARM_STEPS,
+    timed: int = TIMED_STEPS,
 ) -> float:
     """Median seconds of one training step on a copy of the model, after a warm-up."""
     device = torch.device(accelerator)
@@ -95,7 +101,7 @@ def time_step(
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     frames, labels = batch.frames.to(device), batch.labels.to(device)
     seconds = []
-    for _ in range(WARM_STEPS + timed):
+    for _ in range(warm + timed):
         started = time.perf_counter()
         optimizer.zero_grad()
         with _autocast(precision, accelerator):
@@ -107,7 +113,7 @@ def time_step(
         if accelerator == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[WARM_STEPS:])
+    return statistics.median(seconds[warm:])
 
 
 def _autocast(precision: str, accelerator: str) -> AbstractContextManager[object]:
