@@ -19,6 +19,7 @@ TINY: dict[str, object] = {
     "network": {"width": 4, "depth": 3},
     "canvas": {"longest": 32},
     "batch": 4,
+    "strength": 1.0,
     "steps": 6,
     "workers": 0,
     "precision": "32",

@@ -22,6 +22,8 @@ FACTS = Facts(
     nerve_px=60,
     contrast=1,
     flat=0,
+    tune_frames=0,
+    tune_groups=ENOUGH_GROUPS,
 )
 
 
@@ -37,11 +39,8 @@ def decide(monkeypatch: pytest.MonkeyPatch) -> Decide:
     monkeypatch.setattr(choosing, "time_step", lambda *a, **_: {"32": 1.0, "bf16": 0.4}[a[3]])
     monkeypatch.setattr(choosing, "free_memory", lambda _: FREE)
 
-    def run(
-        seconds: float | None = None, facts: Facts = FACTS, tune_groups: int = ENOUGH_GROUPS, **told: object
-    ) -> Choices:
-        config = TrainConfig.model_validate({"data": {"folder": "frames"}} | told)
-        return choose(config, facts, tune_groups, 1, seconds)
+    def run(seconds: float | None = None, facts: Facts = FACTS, **told: object) -> Choices:
+        return choose(TrainConfig.model_validate({"data": {"folder": "frames"}} | told), facts, 1, seconds)
 
     return run
 
@@ -76,7 +75,7 @@ def test_narrow_nerves_get_a_larger_canvas_but_none_larger_than_the_frame(decide
 
 
 def test_without_a_time_the_usual_canvas_and_network_are_taken(decide: Decide) -> None:
-    chosen = decide(None, epochs=3)
+    chosen = decide(None, epochs=30)
     assert (chosen.longest, chosen.network, chosen.batch, chosen.strength) == (256, {"width": 48}, 16, 1)
 
 
@@ -94,6 +93,15 @@ def test_without_a_time_the_usual_canvas_and_network_are_taken(decide: Decide) -
 )
 def test_what_was_asked_for_stays(decide: Decide, told: dict[str, object], name: str, value: object) -> None:
     assert getattr(decide(1.0, **told), name) == value
+
+
+def test_pinning_fills_what_is_open_and_keeps_what_is_said(decide: Decide) -> None:
+    chosen = decide(200)
+    told = {"batch": 3, "canvas": {"longest": 480}, "keep": "best", "network": {"norm": "batch"}, "precision": "32"}
+    pinned = chosen.pinned(TrainConfig.model_validate({"data": {"folder": "frames"}} | told))
+    assert (pinned.batch, pinned.canvas.longest, pinned.keep, pinned.precision) == (3, 480, "best", "32")
+    assert pinned.network == {"norm": "batch", "width": chosen.network["width"]}
+    assert (pinned.canvas.region, pinned.strength) == (chosen.region, chosen.strength)
 
 
 def test_a_network_whose_width_is_not_to_be_chosen_keeps_its_preset(decide: Decide) -> None:
@@ -124,15 +132,24 @@ def test_a_batch_fits_into_memory(decide: Decide, monkeypatch: pytest.MonkeyPatc
 def test_frames_that_are_seldom_seen_are_varied_less(decide: Decide) -> None:
     assert decide(36_000).strength == 1
     assert decide(1).strength < 1
+    assert decide(None, epochs=3).strength < 1
+    assert decide(None, epochs=30).strength == 1
+    assert decide(None, steps=30).strength < 1
+    assert decide(None, steps=60, devices=8).strength == 1
 
 
 def test_a_small_tune_part_does_not_choose_a_round(decide: Decide) -> None:
-    assert decide(tune_groups=ENOUGH_GROUPS).keep == "best"
-    few = decide(tune_groups=ENOUGH_GROUPS - 1)
-    assert few.keep == "last"
-    assert "19 groups" in {choice.name: choice.reason for choice in few.reasons}["keep"]
-    assert decide(tune_groups=1, keep="best").keep == "best"
-    assert decide(tune_groups=1, patience=5).keep == "best"
+    assert decide().keep == "best"
+    small = FACTS.model_copy(update={"tune_groups": ENOUGH_GROUPS - 1})
+    assert decide(facts=small).keep == "last"
+    assert "19 groups" in {choice.name: choice.reason for choice in decide(facts=small).reasons}["keep"]
+    assert decide(facts=small, keep="best").keep == "best"
+    assert decide(facts=small, patience=5).keep == "best"
+
+
+def test_looks_at_a_large_tune_part_leave_time_for_a_smaller_canvas_only(decide: Decide) -> None:
+    assert decide(900).longest == 256
+    assert decide(900, FACTS.model_copy(update={"tune_frames": 1000})).longest < 256
 
 
 def test_the_faster_precision_is_chosen(decide: Decide, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +197,7 @@ def test_the_canvas_has_the_shape_of_what_is_seen_in_multiples_of_the_divisor(
 
 
 def test_steps_of_a_probe_cost_a_fixed_part_and_one_by_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps that take 2 s and 1 s more per frame of 128 x 128 are told apart by timing batches of 1 and of 8."""
+    """Steps that take 2 s and 1 s more per frame of 128 x 128 are told apart by timing batches of 2 and of 8."""
     monkeypatch.setattr(choosing, "time_step", lambda _, __, batch, *___, **____: 2.0 + len(batch.frames))
     config = TrainConfig.model_validate({"data": {"folder": "frames"}, "precision": "32", "network": {"depth": 3}})
     probe = Probe(config, (64, 64), 8, 1, "cpu")

@@ -109,6 +109,14 @@ def test_a_time_that_is_none_is_refused_with_examples(text: str) -> None:
         parse_duration(text)
 
 
+def test_another_model_does_not_get_the_network_settings_of_the_first() -> None:
+    base = changed(None, DATA | {"model": "unet"}, {"network.width": 48})
+    assert changed(base, {"model": "unet-notebook"}, {}).network == {}
+    assert changed(base, {"model": "unet-notebook"}, {"network.width": 8}).network == {"width": 8}
+    assert changed(base, {"model": "unet"}, {}).network == {"width": 48}
+    assert changed(base, {}, {}).network == {"width": 48}
+
+
 @pytest.mark.parametrize(
     ("told", "left"),
     [({"budget_s": 60.0}, (60.0, None, None)), ({"epochs": 5}, (None, 5, None)), ({"steps": 7}, (None, None, 7))],

@@ -32,6 +32,8 @@ FACTS = Facts(
     nerve_px=8,
     contrast=1,
     flat=0,
+    tune_frames=20,
+    tune_groups=5,
 )
 
 

@@ -239,8 +239,18 @@ def test_resuming_with_other_settings_is_refused_and_names_what_differs(tiny: Ma
     run = tmp_path / "run"
     train(tiny(), run)
     before = (run / PLAN).read_bytes()
-    with pytest.raises(InputError, match="begun with another seed; resume without changing it"):
-        train(tiny(seed=1), run, resume=True)
+    planned = TrainConfig.read(run / CONFIG)
+    for name, value in {
+        "seed": 1,
+        "batch": 2,
+        "keep": "best",
+        "strength": 0.5,
+        "precision": "bf16",
+        "canvas": planned.canvas.model_copy(update={"longest": 64}),
+        "network": planned.network | {"norm": "batch"},
+    }.items():
+        with pytest.raises(InputError, match=f"begun with another {name}; resume without changing it"):
+            train(planned.model_copy(update={name: value}), run, resume=True)
     assert (run / PLAN).read_bytes() == before
 
 

@@ -74,7 +74,7 @@ def told(dataset: Dataset, groups: int = GROUPS) -> str:
 def test_facts_are_those_of_the_frames(frames: Make) -> None:
     pairs = [disc(20), disc(30), disc(40), disc(40), disc(40)]
     pairs = [(np.pad(pixels, ((0, 0), (10, 30))), np.pad(mask, ((0, 0), (10, 30)))) for pixels, mask in pairs]
-    facts = look_at(frames(pairs))
+    facts = look_at(frames(pairs), [])
     assert facts.frame_shape == (80, 120)
     assert facts.scan_shape == (80, 80)
     assert facts.scan_share == pytest.approx(2 / 3)
@@ -85,12 +85,18 @@ def test_facts_are_those_of_the_frames(frames: Make) -> None:
 
 def test_empty_and_flat_frames_are_counted(frames: Make) -> None:
     blank = np.full((80, 80), 7, np.uint8)
-    facts = look_at(frames([disc(30), disc(40), (disc(30)[0], 0 * blank), (blank, 0 * blank)]))
+    facts = look_at(frames([disc(30), disc(40), (disc(30)[0], 0 * blank), (blank, 0 * blank)]), ["a", "a", "b"])
     assert (facts.empty, facts.flat) == (0.5, 0.25)
+    assert (facts.tune_frames, facts.tune_groups) == (3, 2)
+
+
+def test_nerves_in_frames_of_other_sizes_count_as_in_the_median_one(frames: Make) -> None:
+    facts = look_at(frames([disc(20, side=80), disc(40, side=160), disc(40, side=160)]), [])
+    assert facts.nerve_px == pytest.approx(40, rel=0.1)
 
 
 def test_a_nerve_as_bright_as_its_surroundings_has_no_contrast(frames: Make) -> None:
-    facts = look_at(frames([disc(30, level=80), disc(40, level=80)]))
+    facts = look_at(frames([disc(30, level=80), disc(40, level=80)]), [])
     assert facts.contrast is not None and facts.contrast < 0.1
 
 
@@ -143,13 +149,13 @@ def test_tiny_faint_and_blank_frames_are_told(frames: Make) -> None:
     assert "px across in frames of 400" in told(frames([disc(5, side=400) for _ in range(18)]))
     assert "hardly brighter or darker" in told(frames([disc(20 + i, level=80) for i in range(18)]))
     blank = np.full((80, 80), 7, np.uint8)
-    assert "8% of the frames to fit show nothing" in told(
+    assert "8.3% of the frames to fit show nothing" in told(
         frames([(blank if i == 3 else disc(20)[0], disc(20 + i)[1]) for i in range(18)])
     )
 
 
 def test_real_frames_are_looked_at(shared_data: Path) -> None:
-    facts: Facts = look_at(load_dataset(shared_data / "usgra-seg"))
+    facts: Facts = look_at(load_dataset(shared_data / "usgra-seg"), [])
     assert facts.frames == 185 and facts.empty == 0
     assert facts.nerve_px is not None and 30 < facts.nerve_px < 80
     assert 0.5 < facts.scan_share < 1

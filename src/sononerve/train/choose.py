@@ -26,6 +26,8 @@ ACROSS = 16  # canvas pixels that a narrow nerve is across where time allows
 ENOUGH_STEPS = 800  # for which the canvas, and then the network, is made smaller
 USUAL_SIZE, USUAL_BATCH, SMALLEST_BATCH = 256, 16, 4
 STEPS_PER_PASS = 4  # at least, so that few frames are not all in one batch
+FEW = 2  # frames of the smaller batch that is timed; one may be too few for a normalisation by batch
+LOOKS = 14  # steps that as many frames as are in the tune part would take: 40 looks, forward only
 MEMORY_USED = 0.6  # of what is free; a step also needs passing space
 FEW_PASSES_EACH, MILD = 10, 0.5  # below so many passes a frame is varied half as often
 ENOUGH_GROUPS = 20  # in the tune part; fewer choose a round no better than chance does
@@ -57,17 +59,21 @@ class Choices(BaseModel):
     reasons: tuple[Choice, ...]
 
     def pinned(self, config: TrainConfig) -> TrainConfig:
-        """The configuration with nothing left open."""
-        canvas = config.canvas.model_copy(update={"region": self.region, "longest": self.longest})
-        told = {name: getattr(self, name) for name in ("batch", "strength", "keep", "precision", "network")}
-        return config.model_copy(update={"canvas": canvas, **told})
+        """The configuration with what it leaves open filled in; what it says stays, whatever was chosen."""
+
+        def still_open(part: BaseModel, names: tuple[str, ...]) -> dict[str, object]:
+            return {name: getattr(self, name) for name in names if getattr(part, name) in (None, "auto")}
+
+        canvas = config.canvas.model_copy(update=still_open(config.canvas, ("region", "longest")))
+        told = still_open(config, ("batch", "strength", "keep", "precision"))
+        return config.model_copy(update={"canvas": canvas, "network": self.network | config.network, **told})
 
 
 class Probe:
-    """Times a few steps on the smallest canvas, to tell what a step costs at any size; no width is timed twice.
+    """Times a few steps on a small canvas, to tell what a step costs at any size.
 
-    A step takes some time whatever is in it, for the weights, and some for every pixel; one step of a single frame and
-    one of a whole batch tell both. ``spent_s``: seconds that this took so far.
+    A step takes some time whatever is in it, for the weights, and some for every pixel; steps of two frames and of a
+    whole batch tell both. ``spent_s``: seconds that this took so far.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class Probe:
         """``shape``: height and width of what the network sees of a frame."""
         self.config, self.shape, self.batch, self.classes = config, shape, batch, classes
         self.accelerator = accelerator
+        self.side = SIZES[0] if accelerator == "cpu" else USUAL_SIZE  # small work does not show what a GPU can do
         self.loss = DiceCrossEntropy(**config.loss.model_dump())
         self.divisor = self._model(None).divisor
         self.spent_s = 0.0
@@ -85,21 +92,24 @@ class Probe:
     def step_s(self, longest: int, width: int | None) -> float:
         """Seconds that a step takes on a canvas of that size; ``width`` None: the preset's."""
         if width not in self._costs:
-            one = self._time(self.precision, width, 1)
-            each = (self._time(self.precision, width, self.batch) - one) / (self.batch - 1) if self.batch > 1 else one
-            self._costs[width] = max(0.0, one - each), max(0.0, each)
+            whole = self._time(self.precision, width, self.batch)
+            each = whole / self.batch
+            if self.batch > FEW:
+                measured = (whole - self._time(self.precision, width, FEW)) / (self.batch - FEW)
+                each = min(each, max(measured, each / 2))  # two timings on a busy machine may say anything
+            self._costs[width] = whole - each * self.batch, each
         fixed, each = self._costs[width]
-        return fixed + each * self.batch * self._pixels(longest) / self._pixels(SIZES[0])
+        return fixed + each * self.batch * self._pixels(longest) / self._pixels(self.side)
 
-    def steps_in(self, seconds: float, longest: int, width: int | None) -> float:
-        """How many steps fit into the time, of which this has spent some."""
+    def steps_in(self, seconds: float, longest: int, width: int | None, tune_frames: int) -> float:
+        """How many steps fit into the time, of which this has spent some and the looks at the tune part take some."""
         step_s = self.step_s(longest, width)
-        return max(0.0, seconds - self.spent_s) / step_s
+        return max(0.0, (seconds - self.spent_s) / step_s - LOOKS * tune_frames / self.batch)
 
     def memory(self, longest: int, width: int | None) -> tuple[int, int]:
         """Bytes that a frame of a step takes on a canvas of that size, and those of the weights."""
-        each, weights = step_memory(self._model(width), self.loss, self._frames(1))
-        return round(each * self._pixels(longest) / self._pixels(SIZES[0])), weights
+        each, weights = step_memory(self._model(width), self.loss, self._frames(FEW))
+        return round(each * self._pixels(longest) / self._pixels(self.side)), weights
 
     def _pixels(self, longest: int) -> int:
         height, width = canvas_shape(self.shape, longest, self.divisor)
@@ -126,17 +136,16 @@ class Probe:
         return build(self.config.model, with_width(self.config.network, width), self.classes)
 
     def _frames(self, count: int) -> Batch:
-        """Noise with some of every class in it, on the smallest canvas."""
-        shape, rng = canvas_shape(self.shape, SIZES[0], self.divisor), np.random.default_rng(0)
+        """Noise with some of every class in it, on the small canvas."""
+        shape, rng = canvas_shape(self.shape, self.side, self.divisor), np.random.default_rng(0)
         labels = rng.integers(0, self.classes + 1, (count, *shape), dtype=np.uint8)
         return as_batch(rng.normal(size=(count, *shape)).astype(np.float32), labels)
 
 
-def choose(config: TrainConfig, facts: Facts, tune_groups: int, classes: int, seconds: float | None) -> Choices:
+def choose(config: TrainConfig, facts: Facts, classes: int, seconds: float | None) -> Choices:
     """Decide what ``config`` leaves open.
 
-    ``tune_groups``: how many subjects, or whatever the split keeps together, are in the tune part. ``seconds``: what is
-    left for steps, None where time is no matter.
+    ``seconds``: what is left for steps and looks at the tune part; None where time is no matter.
     """
     accelerator, reasons = find_accelerator(), []
     region, told = _region(config, facts)
@@ -147,12 +156,14 @@ def choose(config: TrainConfig, facts: Facts, tune_groups: int, classes: int, se
     longest, width, chosen = _size_and_width(config, facts, facts.shape(region), probe, seconds)
     reasons += chosen
     if config.batch is None:
-        batch, batch_told = _in_memory(batch, batch_told, probe.memory(longest, width), free_memory(accelerator))
+        processes = config.devices if accelerator == "cpu" else 1  # which share its memory
+        each, weights = (processes * size for size in probe.memory(longest, width))
+        batch, batch_told = _in_memory(batch, batch_told, (each, weights), free_memory(accelerator))
+        probe.batch = batch
     reasons.append(Choice(name="batch", value=str(batch), reason=batch_told))
-    passes = None if seconds is None else batch * probe.steps_in(seconds, longest, width) / facts.frames
-    strength, told = _strength(config, passes)
+    strength, told = _strength(config, _passes(config, facts, probe, longest, width, seconds))
     reasons.append(Choice(name="variation", value=f"{strength:g}", reason=told))
-    keep, told = _keep(config, tune_groups)
+    keep, told = _keep(config, facts.tune_groups)
     reasons.append(Choice(name="keep", value=keep, reason=told))
     return Choices(
         region=region,
@@ -195,10 +206,11 @@ def _size_and_width(
     if seconds is not None:
         tried = [(size, widths[0]) for size in sizes] + [(sizes[-1], width) for width in widths[1:]]
         for size, width in tried:
-            steps = probe.steps_in(seconds, size, width)
+            steps = probe.steps_in(seconds, size, width, facts.tune_frames)
             if steps >= ENOUGH_STEPS:
                 break
-        why = f"about {steps:.0f} steps fit into the time; {ENOUGH_STEPS} are enough"
+        enough = "are enough" if steps >= ENOUGH_STEPS else "would be better"
+        why = f"about {steps:.0f} steps fit into the time; {ENOUGH_STEPS} {enough}"
     across = "" if facts.nerve_px is None else f"narrow nerves are {facts.nerve_px * size / max(seen):.0f} px across; "
     told = "as asked" if config.canvas.longest is not None else across + why
     chosen = [Choice(name="size", value=str(size), reason=told)]
@@ -242,6 +254,18 @@ def _in_memory(batch: int, told: str, memory: tuple[int, int], free: int | None)
     return batch, told
 
 
+def _passes(
+    config: TrainConfig, facts: Facts, probe: Probe, longest: int, width: int | None, seconds: float | None
+) -> float | None:
+    """How often each frame will be seen; None where nothing says how long."""
+    if config.epochs is not None:
+        return config.epochs
+    steps: float | None = config.steps
+    if steps is None and seconds is not None:
+        steps = probe.steps_in(seconds, longest, width, facts.tune_frames)
+    return None if steps is None else steps * probe.batch * config.devices / facts.frames
+
+
 def _keep(config: TrainConfig, tune_groups: int) -> tuple[Literal["best", "last"], str]:
     if config.keep is not None:
         return config.keep, "as asked"
@@ -256,6 +280,7 @@ def _keep(config: TrainConfig, tune_groups: int) -> tuple[Literal["best", "last"
 def _strength(config: TrainConfig, passes: float | None) -> tuple[float, str]:
     if config.strength is not None:
         return config.strength, "as asked"
-    if passes is None or passes >= FEW_PASSES_EACH:
-        return 1.0, "each frame is seen often" if passes is not None else "the usual one"
-    return MILD, f"each frame is seen {passes:.0f} times, varied or not"
+    if passes is None:
+        return 1.0, "the usual one"
+    told = f"each frame is seen {passes:.0f} times"
+    return (1.0, told) if passes >= FEW_PASSES_EACH else (MILD, f"{told} only, so half as often as usual")

@@ -137,6 +137,8 @@ def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapp
             raise InputError(f"training settings: {' and '.join(lengths)} both say how long; expected one of them")
     if any(told.get(name) is not None for name in LENGTHS):
         values |= dict.fromkeys(LENGTHS)
+    if base is not None and told.get("model") not in (None, base.model):
+        values["network"] = {}  # what it says is about another network
     merge(values, told)
     if set(LENGTHS) & set(settings):
         values |= dict.fromkeys(LENGTHS)

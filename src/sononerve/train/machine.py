@@ -39,6 +39,7 @@ def half_precision(accelerator: Accelerator) -> Arithmetic | None:
 def free_memory(accelerator: Accelerator) -> int | None:
     """Bytes that a training may still take there; None where that cannot be known."""
     if accelerator == "cuda":
+        torch.cuda.empty_cache()
         return int(torch.cuda.mem_get_info()[0])
     if accelerator == "mps":
         return None
@@ -49,7 +50,8 @@ def free_memory(accelerator: Accelerator) -> int | None:
                 free = int(line.split()[1]) * 1024
     except (OSError, ValueError):
         return None
-    return min(free, _left_in_group() or free)
+    left = _left_in_group()
+    return free if left is None else min(free, left)
 
 
 def _left_in_group() -> int | None:
@@ -57,9 +59,10 @@ def _left_in_group() -> int | None:
     folder = Path("/sys/fs/cgroup")
     try:
         most, used = (int((folder / name).read_text()) for name in ("memory.max", "memory.current"))
+        told = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):  # "max" is no number: no limit
         return None
-    return max(0, most - used)
+    return max(0, most - used + int(told.get("inactive_file", 0)))  # what was read from files is given back
 
 
 def step_memory(model: SegmentationModel, loss: nn.Module, batch: Batch) -> tuple[int, int]:
@@ -73,7 +76,7 @@ def step_memory(model: SegmentationModel, loss: nn.Module, batch: Batch) -> tupl
     def count(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # the tensor itself would hold its own graph, for ever
 
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     owned = {p.untyped_storage().data_ptr() for p in model.parameters()}

@@ -13,13 +13,12 @@ FAINT = 0.15  # standard deviations of the frame between a nerve and what is aro
 MOST_COVERED = 0.6  # of the frame
 
 
-def oddities(dataset: Dataset, division: Split, fold: int, facts: Facts) -> list[str]:
-    """What is odd about the data of a fold; ``facts`` are those of its fit part.
+def oddities(dataset: Dataset, division: Split, fold: int, fitted: Dataset, facts: Facts) -> list[str]:
+    """What is odd about the data of a fold; ``fitted`` are the frames to fit, without those left out, of ``facts``.
 
     Raises `InputError` where there is nothing to learn: no frame to fit holds any class.
     """
-    parts = {part: dataset.select(division.indices(dataset, fold, part)) for part in PARTS}
-    fitted = parts["fit"]
+    parts = {part: dataset.select(division.indices(dataset, fold, part)) for part in PARTS} | {"fit": fitted}
     if not fitted.areas.any():
         raise InputError(
             f"{dataset.folder}: every mask of the {len(fitted)} frames to fit is empty: there is nothing to learn; are "
@@ -71,5 +70,5 @@ def _frames(fitted: Dataset, facts: Facts) -> list[str]:
     if facts.contrast is not None and facts.contrast < FAINT:
         told.append("nerves are hardly brighter or darker than what is around them: expect poor masks")
     if facts.flat:
-        told.append(f"{facts.flat:.0%} of the frames to fit show nothing: look at them with 'sononerve audit'")
+        told.append(f"{facts.flat:.1%} of the frames to fit show nothing: look at them with 'sononerve audit'")
     return told

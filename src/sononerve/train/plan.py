@@ -21,6 +21,7 @@ from .machine import time_step
 from .setup import BUDGET_USED, DEFAULT_BUDGET_S, LOOP, Setup
 
 MOST_ROUNDS = 40
+LOOK = 0.35  # of a step's time that a frame takes forward only
 
 
 class Plan(Setup):
@@ -75,7 +76,7 @@ def make_plan(
     choices = setup.choices
     began = time.monotonic()
     step_s = time_step(model, loss, batch, choices.precision, choices.accelerator)
-    look_s = 0.35 * step_s * frames[1] / choices.batch + 0.2  # forward only is about a third of a step
+    look_s = LOOK * step_s * frames[1] / choices.batch + 0.2
     budget = config.budget_s
     if config.steps is not None:
         steps, budget, why = config.steps, None, "as asked"

@@ -190,7 +190,7 @@ def _announce(config: TrainConfig, dataset: Dataset, division: Split, dropped: d
         console.print(f"warning: {told}")
     passes = plan.steps * plan.choices.batch * config.devices / plan.facts.frames
     if passes < FEW_PASSES:
-        console.print(f"warning: only {passes:.1f} passes over the frames; expect poor masks: raise --budget")
+        console.print(f"warning: only {passes:.1f} passes over the frames; expect poor masks: train longer")
 
 
 def _finish(

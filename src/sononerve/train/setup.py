@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from pydantic import BaseModel, ConfigDict
 
 from ..data.dataset import Dataset
@@ -15,7 +17,7 @@ from .oddities import oddities
 
 BUDGET_USED = 0.9  # of the budget; the rest is for a machine that slows down
 LOOP = 1.08  # feeding, logging and saving beside the steps: 1.04 and 1.09 in two trainings of 38 steps a round
-LOOKS = 1.05  # the looks at the tune part, before it is known how long they take
+PREPARING_S = 0.005  # per frame of the data set, scaled to the canvas once
 DEFAULT_BUDGET_S = 1800.0
 
 
@@ -36,10 +38,11 @@ def set_up(config: TrainConfig, dataset: Dataset, division: Split, fitted: Datas
     ``reserve_s``: seconds of the budget that are spent already, or kept for the end. Raises `InputError` where there is
     nothing to learn.
     """
-    facts = look_at(fitted)
-    warnings = oddities(dataset, division, config.data.fold, facts)
-    tuned = {division.groups[name] for name in division.fold(config.data.fold).tune}
-    choices = choose(config, facts, len(tuned), len(dataset.classes), _time_for_steps(config, reserve_s))
+    began = time.monotonic()
+    facts = look_at(fitted, [division.groups[name] for name in division.fold(config.data.fold).tune])
+    warnings = oddities(dataset, division, config.data.fold, fitted, facts)
+    reserve_s += time.monotonic() - began + PREPARING_S * len(dataset)
+    choices = choose(config, facts, len(dataset.classes), _time_for_steps(config, reserve_s))
     divisor = build(config.model, choices.network, len(dataset.classes)).divisor
     height, width = canvas_shape(facts.shape(choices.region), choices.longest, divisor)
     preprocess = Preprocess(
@@ -49,8 +52,8 @@ def set_up(config: TrainConfig, dataset: Dataset, division: Split, fitted: Datas
 
 
 def _time_for_steps(config: TrainConfig, reserve_s: float) -> float | None:
-    """Seconds for steps alone; None where epochs or steps were asked for."""
+    """Seconds for steps and looks; None where epochs or steps were asked for."""
     if config.steps is not None or config.epochs is not None:
         return None
     left = BUDGET_USED * (config.budget_s or DEFAULT_BUDGET_S) - reserve_s
-    return max(0.0, left) / (LOOP * LOOKS)
+    return max(0.0, left) / LOOP

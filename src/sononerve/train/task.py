@@ -21,7 +21,8 @@ class Supervised(LightningModule):
 
     ``scores``: after each look at the tune part, the mean Dice of each class over the frames that hold it. What is
     logged as ``tune_score``, and chooses the weights, is the mean over all frames and classes, where a frame without
-    the class counts 1 if nothing is marked in it and 0 if anything is: Kaggle's metric for this task.
+    the class counts 1 if nothing is marked in it and 0 if anything is: Kaggle's metric for this task. A class that no
+    frame of the tune part holds does not count.
     """
 
     def __init__(
@@ -87,7 +88,9 @@ class Supervised(LightningModule):
         dice = torch.cat(self._dice)
         means = [float(column[~column.isnan()].mean()) for column in dice.T]
         self.scores = dict(zip(self.classes, means, strict=True))
-        self.log("tune_score", torch.where(dice.isnan(), torch.cat(self._silence).float(), dice).mean())
+        score = torch.where(dice.isnan(), torch.cat(self._silence).float(), dice)
+        held = ~dice.isnan().all(0)
+        self.log("tune_score", score[:, held].mean() if held.any() else torch.tensor(0.0))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the rate rises over the warm-up and falls as a cosine, by step."""
