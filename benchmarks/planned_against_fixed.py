@@ -103,7 +103,9 @@ def main() -> None:
     given.runs.mkdir(parents=True, exist_ok=True)
     named = " ".join(folder.name for folder in given.data)
     command = f"python benchmarks/planned_against_fixed.py --data {named} --budget {given.budget} --runs runs"
-    results: dict[str, object] = {"command": command}
+    told: dict[str, object] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    results: dict[str, object] = {"command": f"{command} --seeds {' '.join(map(str, given.seeds))}"}
+    told[given.budget] = results
     for folder in given.data:
         dataset, division = load_dataset(folder), given.runs / f"{folder.name}.split.json"
         if not division.is_file():
@@ -113,7 +115,7 @@ def main() -> None:
         results[folder.name] = found = compare(dataset, given.runs, given.seeds)
         for name in dataset.classes:
             print(folder.name, name, found[f"{name}, mean of seeds"])
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        RESULTS.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
