@@ -48,7 +48,7 @@ class Dataset:
         """Decode frame ``i`` and its mask; raise `InputError` naming a file that cannot be read."""
         record = self.records[i]
         frame = read_frame(record.image, record.place, record.spacing_mm)
-        labels = self.labels(i)
+        labels = to_labels(_stored_values(record, frame.shape), len(self.classes))
         boxes = None if record.boxes is None else np.array(record.boxes, np.float32).reshape(-1, 4)
         return Sample(frame, labels, record.subject, record.video, record.index, boxes, record.annotator)
 
