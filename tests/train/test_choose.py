@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from sononerve.data.module import Batch
 from sononerve.train import choose as choosing
 from sononerve.train.choose import ENOUGH_GROUPS, ENOUGH_STEPS, Choices, Probe, canvas_shape, choose
 from sononerve.train.config import TrainConfig
@@ -156,6 +157,21 @@ def test_the_faster_precision_is_chosen(decide: Decide, monkeypatch: pytest.Monk
     assert decide().precision == "bf16"
     monkeypatch.setattr(choosing, "time_step", lambda *a, **_: {"32": 1.0, "bf16": 1.5}[a[3]])
     assert decide().precision == "32"
+
+
+def test_a_precision_that_the_machine_lacks_is_not_tried_with_a_whole_batch(
+    decide: Decide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def slow(_: object, __: object, batch: Batch, precision: str, *___: object, **____: object) -> float:
+        if precision == "bf16":
+            tried.append(len(batch.frames))
+        return 10.0 if precision == "bf16" else 1.0
+
+    monkeypatch.setattr(choosing, "time_step", slow)
+    assert decide().precision == "32"
+    assert max(tried) == choosing.FEW
 
 
 @pytest.mark.parametrize("seconds", [None, 5.0, 5000.0])

@@ -8,6 +8,7 @@ import pytest
 from sononerve.data.module import Batch, as_batch
 from sononerve.losses import DiceCrossEntropy
 from sononerve.models import SegmentationModel, build
+from sononerve.train import machine
 from sononerve.train.machine import free_memory, step_memory, time_step
 
 
@@ -25,6 +26,14 @@ def test_timing_steps_leaves_the_model_as_it_was() -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     assert time_step(model, DiceCrossEntropy(), frames(2), "32", "cpu") > 0
     assert all((value == before[name]).all() for name, value in model.state_dict().items())
+
+
+def test_slow_steps_are_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "TIMING_S", 1e-9)
+    model, taken = net(), []
+    model.register_forward_hook(lambda *_: taken.append(1))
+    assert time_step(model, DiceCrossEntropy(), frames(2), "32", "cpu") > 0
+    assert len(taken) == 1
 
 
 def test_memory_of_a_frame_grows_with_its_pixels_and_not_with_the_batch() -> None:

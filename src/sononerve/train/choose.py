@@ -26,6 +26,7 @@ ACROSS = 16  # canvas pixels that a narrow nerve is across where time allows
 ENOUGH_STEPS = 800  # for which the canvas, and then the network, is made smaller
 USUAL_SIZE, USUAL_BATCH, SMALLEST_BATCH = 256, 16, 4
 STEPS_PER_PASS = 4  # at least, so that few frames are not all in one batch
+HOPELESS = 2.0  # times as long with two frames: 16 bits are not tried with a whole batch
 FEW = 2  # frames of the smaller batch that is timed; one may be too few for a normalisation by batch
 LOOKS = 14  # steps that as many frames as are in the tune part would take: 40 looks, forward only
 MEMORY_USED = 0.6  # of what is free; a step also needs passing space
@@ -121,8 +122,11 @@ class Probe:
             return asked, "as asked"
         if half is None:
             return "32", f"the only one on {self.accelerator}"
-        full_s, half_s = (self._time(precision, None, self.batch) for precision in ("32", half))
-        told = f"a step takes {half_s / full_s:.2f} of the time of 32 bit"
+        for count in dict.fromkeys((FEW, self.batch)):  # a processor without it takes ten times as long
+            full_s, half_s = (self._time(precision, None, count) for precision in ("32", half))
+            told = f"a step takes {half_s / full_s:.2f} of the time of 32 bit"
+            if half_s > HOPELESS * full_s:
+                break
         return (half, told) if half_s < full_s else ("32", f"{half}: {told}")
 
     def _time(self, precision: str, width: int | None, count: int) -> float:

@@ -20,6 +20,7 @@ Accelerator = Literal["cpu", "cuda", "mps"]
 Arithmetic = Literal["32", "bf16", "16"]
 
 WARM_STEPS, TIMED_STEPS = 2, 5
+TIMING_S = 6.0  # after which a slow machine has shown what it can do
 
 
 def find_accelerator() -> Accelerator:
@@ -96,15 +97,18 @@ def time_step(
     warm: int = WARM_STEPS,
     timed: int = TIMED_STEPS,
 ) -> float:
-    """Median seconds of one training step on a copy of the model, after a warm-up."""
+    """Median seconds of one training step on a copy of the model, after a warm-up.
+
+    Steps that take seconds are timed less often, down to one without a warm-up.
+    """
     device = torch.device(accelerator)
     network = copy.deepcopy(model).to(device).train()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     frames, labels = batch.frames.to(device), batch.labels.to(device)
-    seconds = []
-    for _ in range(warm + timed):
+    seconds: list[float] = []
+    while len(seconds) < warm + timed and sum(seconds) < TIMING_S:
         started = time.perf_counter()
         optimizer.zero_grad()
         with _autocast(precision, accelerator):
@@ -116,7 +120,7 @@ def time_step(
         if accelerator == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[warm:])
+    return statistics.median(seconds[min(warm, len(seconds) - 1) :])
 
 
 def _autocast(precision: str, accelerator: str) -> AbstractContextManager[object]:
