@@ -50,5 +50,5 @@ def test_a_mark_in_an_empty_frame_costs_score_and_no_dice(marked: int, monkeypat
     assert look(logits, monkeypatch) == (1 - marked / 4, 1.0)
 
 
-def test_silence_everywhere_earns_the_empty_frames_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert look(torch.full_like(EXACT, -9), monkeypatch) == (0.5, 0.0)
+def test_silence_everywhere_earns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert look(torch.full_like(EXACT, -9), monkeypatch) == (0.0, 0.0)

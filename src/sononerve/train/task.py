@@ -22,7 +22,8 @@ class Supervised(LightningModule):
     ``scores``: after each look at the tune part, the mean Dice of each class over the frames that hold it. What is
     logged as ``tune_score``, and chooses the weights, is the mean over all frames and classes, where a frame without
     the class counts 1 if nothing is marked in it and 0 if anything is: Kaggle's metric for this task. A class that no
-    frame of the tune part holds does not count.
+    frame of the tune part holds does not count, and one that is found in none of the frames that hold it scores 0: of
+    many empty frames a network that is still silent would else be the best, and stop the training.
     """
 
     def __init__(
@@ -89,8 +90,8 @@ class Supervised(LightningModule):
         means = [float(column[~column.isnan()].mean()) for column in dice.T]
         self.scores = dict(zip(self.classes, means, strict=True))
         score = torch.where(dice.isnan(), torch.cat(self._silence).float(), dice)
-        held = ~dice.isnan().all(0)
-        self.log("tune_score", score[:, held].mean() if held.any() else torch.tensor(0.0))
+        held, found = ~dice.isnan().all(0), (dice > 0).any(0)
+        self.log("tune_score", (score.mean(0) * found)[held].mean() if held.any() else torch.tensor(0.0))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the rate rises over the warm-up and falls as a cosine, by step."""
