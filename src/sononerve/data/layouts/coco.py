@@ -22,7 +22,7 @@ from ...io.images import write_png
 from ...io.inside import path_inside
 from .drawn import Drawn, Mask, Polygons, Rectangle, Shape, masks_of
 from .facts import Coordinate, Facts
-from .names import Names, first_file, refuse_twins
+from .names import Names, first_file, only_file, refuse_twins
 from .record import Box, Record
 
 FILE = "annotations/instances.json"
@@ -97,11 +97,7 @@ def matches(folder: Path) -> bool:
 
 def read(folder: Path) -> list[Record]:
     """Read the one file; raise `InputError` naming it, and the entry, for what is not COCO or leaves the folder."""
-    files = _files(folder)
-    if len(files) != 1:
-        found = ", ".join(file.name for file in files) or "none"
-        raise InputError(f"{folder}: expected one of COCO's JSON files, found {found}; give each a folder of its own")
-    file = files[0]
+    file = only_file(_files(folder), folder, "JSON file of COCO's")
     content = read_json(file, TypeAdapter(_File), EXPECTED)
     categories = {category.id: category.name for category in sorted(content.categories, key=lambda c: c.id)}
     if len(set(categories.values())) != len(content.categories):

@@ -23,7 +23,7 @@ from ...io.documents import begins_like, check_size
 from ...io.images import write_png
 from ...io.inside import path_inside
 from .drawn import Drawn, Mask, Polygons, Rectangle, Shape, boxes_of, masks_of
-from .names import Names, first_file, refuse_twins
+from .names import Names, first_file, only_file, refuse_twins
 from .record import Record
 
 FILE = "annotations.xml"
@@ -65,11 +65,7 @@ def matches(folder: Path) -> bool:
 
 def read(folder: Path) -> list[Record]:
     """Read the one file; raise `InputError` for what is not CVAT's, for entities, and for a name that leaves."""
-    files = _files(folder)
-    if len(files) != 1:
-        found = ", ".join(file.name for file in files) or "none"
-        raise InputError(f"{folder}: expected one of CVAT's XML files, found {found}; give each a folder of its own")
-    file, labels, frames = files[0], [], []
+    file, labels, frames = only_file(_files(folder), folder, "XML file of CVAT's"), [], []
     check_size(file, "CVAT's XML")
     try:
         for element in _elements(file):

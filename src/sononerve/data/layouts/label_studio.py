@@ -25,7 +25,7 @@ from ...io.images import is_image, write_png
 from ...io.inside import path_inside
 from .drawn import Drawn, Mask, Polygons, Rectangle, Shape, boxes_of, class_names, masks_of
 from .facts import Facts
-from .names import Names, refuse_twins
+from .names import Names, only_file, refuse_twins
 from .record import Record
 
 FILE = "tasks.json"
@@ -95,11 +95,7 @@ def matches(folder: Path) -> bool:
 
 def read(folder: Path) -> list[Record]:
     """Read the one file; raise `InputError` naming it, and the task, for what cannot be read."""
-    files = _files(folder)
-    if len(files) != 1:
-        found = ", ".join(file.name for file in files) or "none"
-        raise InputError(f"{folder}: expected one of Label Studio's JSON exports, found {found}; keep one")
-    file = files[0]
+    file = only_file(_files(folder), folder, "JSON export of Label Studio's")
     tasks = read_json(file, TypeAdapter(tuple[_Task, ...]), "Label Studio's JSON export with data and annotations")
     images: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):

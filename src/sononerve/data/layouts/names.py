@@ -78,6 +78,14 @@ def refuse_twins(records: Iterable[Record], where: Path) -> None:
         seen.add(record.name)
 
 
+def only_file(found: Sequence[Path], folder: Path, kind: str) -> Path:
+    """The one file that describes the frames of ``folder``; raise `InputError` where there are none or several."""
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise InputError(f"{folder}: expected one {kind}, found {names}; give each a folder of its own")
+    return found[0]
+
+
 def first_file(candidates: Iterable[Path]) -> Path:
     """The first of the paths that is a file, or the first of all where none is."""
     paths = list(candidates)
