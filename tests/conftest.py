@@ -1,6 +1,7 @@
 """What many tests need: real frames where they are, and small data sets on disk."""
 
 import http.server
+import sys
 import threading
 import zlib
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
+
+from sononerve.cli import main
 
 settings.register_profile("sononerve", deadline=None, max_examples=60)  # a busy machine is no failure
 settings.load_profile("sononerve")
@@ -71,6 +74,19 @@ class DataFolder:
 def data_folder(tmp_path):
     """An empty `DataFolder`."""
     return DataFolder(tmp_path / "data")
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Call ``sononerve ...`` in this process: exit status, standard output, standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sononerve", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,21 @@
 """What a user does about the prepared frames that trainings keep."""
 
 import json
-import sys
 
 import pytest
 
-from sononerve.cli import main
 from sononerve.io.cache import cache_folder, new_cached, open_cached
 
 
 @pytest.fixture
-def told(monkeypatch, capsys, tmp_path):
+def told(cli, monkeypatch, tmp_path):
     """Run a verb of the cache, which is the test's own, and return what it prints as JSON."""
     monkeypatch.setenv("SONONERVE_HOME", str(tmp_path / "home"))
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["sononerve", "cache", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert not ended.value.code
-        return capsys.readouterr().out
+        status, said, _ = cli("cache", *arguments)
+        assert status == 0
+        return said
 
     return run
 

@@ -6,8 +6,6 @@ import sys
 import numpy as np
 import pytest
 
-from sononerve.cli import main
-
 
 @pytest.fixture
 def pairs(data_folder):
@@ -15,17 +13,6 @@ def pairs(data_folder):
     for i in range(6):
         data_folder.pair(f"P{i}_a", i % 2)
     return data_folder
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit status, standard output, standard error."""
-    monkeypatch.setattr(sys, "argv", ["sononerve", *map(str, arguments)])
-    try:
-        main()
-        status = 0
-    except SystemExit as end:
-        status = end.code or 0
-    return status, *capsys.readouterr()
 
 
 def check_refused(result, fault):
@@ -92,17 +79,17 @@ BAD_DATA = pytest.mark.parametrize(
 
 @BAD_DATA
 @pytest.mark.parametrize("verb", ["split", "show-augment"])
-def test_bad_data_is_one_sentence_and_nothing_is_written(monkeypatch, capsys, pairs, tmp_path, verb, spoil, fault):
+def test_bad_data_is_one_sentence_and_nothing_is_written(cli, pairs, tmp_path, verb, spoil, fault):
     spoil(pairs)
     out = tmp_path / "new" / "out.png"
-    check_refused(run(monkeypatch, capsys, verb, pairs.path, "--out", out), fault)
+    check_refused(cli(verb, pairs.path, "--out", out), fault)
     assert not out.parent.exists()
 
 
 @BAD_DATA
-def test_training_on_bad_data_makes_no_run(monkeypatch, capsys, pairs, tmp_path, spoil, fault):
+def test_training_on_bad_data_makes_no_run(cli, pairs, tmp_path, spoil, fault):
     spoil(pairs)
-    result = run(monkeypatch, capsys, "train", pairs.path, "--epochs", 1, "--out", tmp_path / "run")
+    result = cli("train", pairs.path, "--epochs", 1, "--out", tmp_path / "run")
     check_refused(result, fault)
     assert not (tmp_path / "run").exists()
 
@@ -118,27 +105,27 @@ def test_training_on_bad_data_makes_no_run(monkeypatch, capsys, pairs, tmp_path,
         (["--folds", "9", "--subject-pattern", "(P[0-9])"], "6 group(s) by subject; expected at least 10"),
     ],
 )
-def test_bad_options_of_split_are_one_sentence(monkeypatch, capsys, pairs, tmp_path, options, fault):
+def test_bad_options_of_split_are_one_sentence(cli, pairs, tmp_path, options, fault):
     out = tmp_path / "new" / "split.json"
-    check_refused(run(monkeypatch, capsys, "split", pairs.path, "--out", out, *options), fault)
+    check_refused(cli("split", pairs.path, "--out", out, *options), fault)
     assert not out.parent.exists()
 
 
-def test_what_is_there_is_kept_unless_told(monkeypatch, capsys, pairs, tmp_path):
+def test_what_is_there_is_kept_unless_told(cli, pairs, tmp_path):
     out = tmp_path / "split.json"
     out.write_text("mine")
     arguments = ["split", pairs.path, "--out", out, "--subject-pattern", "(P[0-9])"]
-    check_refused(run(monkeypatch, capsys, *arguments), "is there already; use --overwrite")
+    check_refused(cli(*arguments), "is there already; use --overwrite")
     assert out.read_text() == "mine"
-    assert run(monkeypatch, capsys, *arguments, "--overwrite")[0] == 0
+    assert cli(*arguments, "--overwrite")[0] == 0
     assert out.read_text() != "mine"
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])
-def test_a_model_that_is_not_there_is_one_sentence(monkeypatch, capsys, pairs, tmp_path, verb):
+def test_a_model_that_is_not_there_is_one_sentence(cli, pairs, tmp_path, verb):
     what = pairs.path / "images/P0_a.png" if verb == "predict" else pairs.path
     out = tmp_path / "new" / "out"
-    check_refused(run(monkeypatch, capsys, verb, what, "--model", tmp_path / "none", "--out", out), "none")
+    check_refused(cli(verb, what, "--model", tmp_path / "none", "--out", out), "none")
     assert not out.parent.exists()
 
 
@@ -156,80 +143,78 @@ def test_a_model_that_is_not_there_is_one_sentence(monkeypatch, capsys, pairs, t
         (["--spacing-mm", "0,1"], "--spacing-mm 0,1: expected two positive numbers"),
     ],
 )
-def test_bad_options_of_train_are_one_sentence_and_make_no_run(monkeypatch, capsys, pairs, tmp_path, options, fault):
-    result = run(monkeypatch, capsys, "train", pairs.path, "--out", tmp_path / "run", *options)
+def test_bad_options_of_train_are_one_sentence_and_make_no_run(cli, pairs, tmp_path, options, fault):
+    result = cli("train", pairs.path, "--out", tmp_path / "run", *options)
     check_refused(result, fault)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("verb", ["split", "train"])
-def test_a_bad_clip_is_one_sentence(monkeypatch, capsys, data_folder, tmp_path, verb):
+def test_a_bad_clip_is_one_sentence(cli, data_folder, tmp_path, verb):
     data_folder.text("videos/a.mp4", "#EXTM3U\n")
     data_folder.text("video_boxes.csv", 'video,frame,boxes_xywh\na,3,"[[1, 2, 3, 4]]"\n')
-    result = run(monkeypatch, capsys, verb, data_folder.path, "--out", tmp_path / "new" / "out")
+    result = cli(verb, data_folder.path, "--out", tmp_path / "new" / "out")
     check_refused(result, "videos/a.mp4: not a video, by its first bytes")
     assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("verb", ["split", "show-augment", "train", "phantom"])
-def test_a_place_below_a_file_is_refused_before_any_work(monkeypatch, capsys, pairs, tmp_path, verb):
+def test_a_place_below_a_file_is_refused_before_any_work(cli, pairs, tmp_path, verb):
     (tmp_path / "file").write_text("mine")
     data = [] if verb == "phantom" else [pairs.path]
-    result = run(monkeypatch, capsys, verb, *data, "--out", tmp_path / "file" / "out.png")
+    result = cli(verb, *data, "--out", tmp_path / "file" / "out.png")
     check_refused(result, f"{tmp_path / 'file'} is a file, not a folder")
     assert (tmp_path / "file").read_text() == "mine"
 
 
 @pytest.mark.parametrize("verb", ["split", "show-augment"])
-def test_a_folder_is_not_replaced_by_a_file(monkeypatch, capsys, pairs, tmp_path, verb):
-    result = run(monkeypatch, capsys, verb, pairs.path, "--out", tmp_path, "--overwrite")
+def test_a_folder_is_not_replaced_by_a_file(cli, pairs, tmp_path, verb):
+    result = cli(verb, pairs.path, "--out", tmp_path, "--overwrite")
     check_refused(result, "is a folder; expected the name of a file")
 
 
-def test_a_picture_of_another_kind_is_refused(monkeypatch, capsys, pairs, tmp_path):
-    check_refused(run(monkeypatch, capsys, "show-augment", pairs.path, "--out", tmp_path / "a.jpg"), "ends in .png")
+def test_a_picture_of_another_kind_is_refused(cli, pairs, tmp_path):
+    check_refused(cli("show-augment", pairs.path, "--out", tmp_path / "a.jpg"), "ends in .png")
 
 
-def test_a_file_that_the_system_refuses_is_one_sentence(monkeypatch, capsys, pairs, tmp_path):
+def test_a_file_that_the_system_refuses_is_one_sentence(cli, pairs, tmp_path, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    result = run(monkeypatch, capsys, "show-augment", pairs.path, "--out", tmp_path / "new" / "a.png")
+    result = cli("show-augment", pairs.path, "--out", tmp_path / "new" / "a.png")
     check_refused(result, f"{tmp_path / 'new' / 'a.png'}: cannot be read or written (No space left on device)")
     assert not list((tmp_path / "new").iterdir())
 
 
-def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys, pairs, tmp_path):
+def test_an_interrupt_says_how_to_go_on(cli, pairs, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sononerve.train.run.train", interrupted)
-    status, _, error = run(monkeypatch, capsys, "train", pairs.path, "--out", tmp_path / "run")
+    status, _, error = cli("train", pairs.path, "--out", tmp_path / "run")
     assert status == 130
     assert "a training goes on with --resume" in error
     assert "Traceback" not in error
 
 
-def test_a_phantom_that_cannot_be_names_the_option(monkeypatch, capsys, tmp_path):
-    check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--empty", "2"), "--empty")
-    check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--size", "1"), "--size")
-    check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--set", "needle.shore=1"), "shore")
-    check_refused(run(monkeypatch, capsys, "phantom", "--out", tmp_path / "p", "--set", "look.gain_db=200"), "gain_db")
+def test_a_phantom_that_cannot_be_names_the_option(cli, tmp_path):
+    check_refused(cli("phantom", "--out", tmp_path / "p", "--empty", "2"), "--empty")
+    check_refused(cli("phantom", "--out", tmp_path / "p", "--size", "1"), "--size")
+    check_refused(cli("phantom", "--out", tmp_path / "p", "--set", "needle.shore=1"), "shore")
+    check_refused(cli("phantom", "--out", tmp_path / "p", "--set", "look.gain_db=200"), "gain_db")
     assert not (tmp_path / "p").exists()
 
 
-def test_a_frame_number_that_is_not_there_says_how_many_there_are(monkeypatch, capsys, pairs, tmp_path):
-    result = run(monkeypatch, capsys, "show-augment", pairs.path, "--frame", 6, "--out", tmp_path / "a.png")
+def test_a_frame_number_that_is_not_there_says_how_many_there_are(cli, pairs, tmp_path):
+    result = cli("show-augment", pairs.path, "--frame", 6, "--out", tmp_path / "a.png")
     check_refused(result, "--frame 6: the data set has 6 frames")
     assert not (tmp_path / "a.png").exists()
 
 
-def test_good_data_is_split_by_subject(monkeypatch, capsys, pairs, tmp_path):
+def test_good_data_is_split_by_subject(cli, pairs, tmp_path):
     out = tmp_path / "new" / "split.json"
-    status, said, _ = run(
-        monkeypatch, capsys, "split", pairs.path, "--out", out, "--subject-pattern", "(P[0-9])", "--json"
-    )
+    status, said, _ = cli("split", pairs.path, "--out", out, "--subject-pattern", "(P[0-9])", "--json")
     assert status == 0
     assert '"grouping": "by subject"' in said
     assert out.is_file()

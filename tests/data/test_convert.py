@@ -1,12 +1,10 @@
 """From layout to layout: what is lost is counted, and the verb tells it before it writes."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from sononerve.cli import main
 from sononerve.data import phantom
 from sononerve.data.convert import convert, losses, target
 from sononerve.data.dataset import load_dataset
@@ -23,17 +21,6 @@ def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("convert") / "frames"
     phantom.write(phantom.PhantomConfig(subjects=4, frames=2, height=48, width=56, empty=0.4), folder)
     return folder
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit status, standard output, standard error."""
-    monkeypatch.setattr(sys, "argv", ["sononerve", *map(str, arguments)])
-    try:
-        main()
-        status = 0
-    except SystemExit as end:
-        status = end.code or 0
-    return status, *capsys.readouterr()
 
 
 def test_what_a_layout_has_no_place_for_is_counted_by_frames(drawn):
@@ -99,8 +86,8 @@ def test_any_layout_becomes_any_other(drawn, tmp_path, first, second):
         assert np.array_equal(one.labels, other.labels if second != "kaggle" else other.labels == 1)
 
 
-def test_the_verb_tells_what_is_lost_and_where_the_names_went(monkeypatch, capsys, drawn, tmp_path):
-    status, said, _ = run(monkeypatch, capsys, "convert", drawn, "--to", "cvat", "--out", tmp_path / "out")
+def test_the_verb_tells_what_is_lost_and_where_the_names_went(cli, drawn, tmp_path):
+    status, said, _ = cli("convert", drawn, "--to", "cvat", "--out", tmp_path / "out")
     assert status == 0
     first, last = said.replace("\n", " ").split("8 frames in ")
     assert first.startswith("cvat cannot hold: subject of 8 frame(s); video of 8 frame(s)")
@@ -108,12 +95,10 @@ def test_the_verb_tells_what_is_lost_and_where_the_names_went(monkeypatch, capsy
     assert load_dataset(tmp_path / "out").layout == "cvat"
 
 
-def test_the_verb_answers_programs_in_json(monkeypatch, capsys, drawn, tmp_path):
-    run(monkeypatch, capsys, "split", drawn, "--out", tmp_path / "split.json")
-    status, said, told = run(
-        *(monkeypatch, capsys, "convert", drawn, "--to", "nnunet", "--out", tmp_path / "out"),
-        *("--split", tmp_path / "split.json", "--json"),
-    )
+def test_the_verb_answers_programs_in_json(cli, drawn, tmp_path):
+    cli("split", drawn, "--out", tmp_path / "split.json")
+    target, division = tmp_path / "out", tmp_path / "split.json"
+    status, said, told = cli("convert", drawn, "--to", "nnunet", "--out", target, "--split", division, "--json")
     assert status == 0
     assert json.loads(said) == {
         "out": str(tmp_path / "out"),
@@ -138,26 +123,26 @@ def test_the_verb_answers_programs_in_json(monkeypatch, capsys, drawn, tmp_path)
         (["--to", "coco", "--classes", "nerve"], "unknown label value 2"),
     ],
 )
-def test_bad_options_are_one_sentence_and_nothing_is_written(monkeypatch, capsys, drawn, tmp_path, options, fault):
+def test_bad_options_are_one_sentence_and_nothing_is_written(cli, drawn, tmp_path, options, fault, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run(monkeypatch, capsys, "split", drawn, "--out", "split.json")
-    status, _, error = run(monkeypatch, capsys, "convert", drawn, "--out", tmp_path / "new" / "out", *options)
+    cli("split", drawn, "--out", "split.json")
+    status, _, error = cli("convert", drawn, "--out", tmp_path / "new" / "out", *options)
     assert status == 2
     assert fault in error.splitlines()[-1]
     assert "Traceback" not in error
     assert not (tmp_path / "new").exists() or not list((tmp_path / "new").iterdir())
 
 
-def test_what_is_there_is_not_touched(monkeypatch, capsys, drawn, tmp_path):
+def test_what_is_there_is_not_touched(cli, drawn, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    status, _, error = run(monkeypatch, capsys, "convert", drawn, "--to", "coco", "--out", tmp_path)
+    status, _, error = cli("convert", drawn, "--to", "coco", "--out", tmp_path)
     assert (status, list(tmp_path.iterdir())) == (2, [tmp_path / "mine.txt"])
     assert "is there already and not an empty folder" in error
 
 
-def test_a_place_below_a_file_is_refused(monkeypatch, capsys, drawn, tmp_path):
+def test_a_place_below_a_file_is_refused(cli, drawn, tmp_path):
     (tmp_path / "file").write_text("mine")
-    status, _, error = run(monkeypatch, capsys, "convert", drawn, "--to", "coco", "--out", tmp_path / "file" / "out")
+    status, _, error = cli("convert", drawn, "--to", "coco", "--out", tmp_path / "file" / "out")
     assert status == 2
     assert f"{tmp_path / 'file'} is a file, not a folder" in error
 

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import re
-import sys
 import zipfile
 from pathlib import Path
 from unittest import mock
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sononerve.cli import main
 from sononerve.data import fetch as fetching
 from sononerve.data.dataset import load_dataset
 from sononerve.data.fetch import PUBLIC_SETS, fetch, labels_hash
@@ -72,22 +70,11 @@ def public(tmp_path):
     return dataclasses.replace(REAL, hashes=str(table))
 
 
-def run(monkeypatch, capsys, *arguments):
-    """Exit status, standard output, standard error."""
-    monkeypatch.setattr(sys, "argv", ["sononerve", "data", "fetch", *map(str, arguments)])
-    try:
-        main()
-        status = 0
-    except SystemExit as end:
-        status = end.code or 0
-    return status, *capsys.readouterr()
-
-
-def test_the_verb_gives_a_data_set_that_loads_and_tells_the_licence(monkeypatch, capsys, web, public, tmp_path):
+def test_the_verb_gives_a_data_set_that_loads_and_tells_the_licence(cli, web, public, tmp_path):
     address = web.put("/archive.zip", zipped(files()))
     out = tmp_path / "new" / "set"
     with mock.patch.dict(PUBLIC_SETS, {"usgra-seg": public}):
-        status, said, _ = run(monkeypatch, capsys, "usgra-seg", "--out", out, "--from", address)
+        status, said, _ = cli("data", "fetch", "usgra-seg", "--out", out, "--from", address)
     assert status == 0
     assert "Timm Kandaouroff" in said and "CC BY 4.0" in said and public.revision in said
     assert "3 frames in" in said and "2 checked" in said
@@ -104,19 +91,19 @@ def test_the_verb_gives_a_data_set_that_loads_and_tells_the_licence(monkeypatch,
     np.testing.assert_array_equal(dataset[2].labels, np.asarray(Image.open(io.BytesIO(pair(2)[1]))))
 
 
-def test_json_is_alone_on_standard_output(monkeypatch, capsys, public, tmp_path):
+def test_json_is_alone_on_standard_output(cli, public, tmp_path):
     (tmp_path / "archive.zip").write_bytes(zipped(files()))
     arguments = ["usgra-seg", "--out", tmp_path / "set", "--from", tmp_path / "archive.zip", "--json"]
     with mock.patch.dict(PUBLIC_SETS, {"usgra-seg": public}):
-        status, said, told = run(monkeypatch, capsys, *arguments)
+        status, said, told = cli("data", "fetch", *arguments)
     assert status == 0
     found = json.loads(said)
     assert (found["frames"], found["checked"], found["unchecked"]) == (3, 2, 1)
     assert "CC BY 4.0" in told
 
 
-def test_an_unknown_set_names_the_known_ones(monkeypatch, capsys, tmp_path):
-    status, _, error = run(monkeypatch, capsys, "other", "--out", tmp_path / "set")
+def test_an_unknown_set_names_the_known_ones(cli, tmp_path):
+    status, _, error = cli("data", "fetch", "other", "--out", tmp_path / "set")
     assert status == 2
     assert error == "sononerve: other: no such public data set; known are usgra-seg\n"
 

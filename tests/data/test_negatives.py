@@ -1,14 +1,12 @@
 """Crops without a nerve hold none, those with it hold it all, and nothing else tells them apart."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sononerve.cli import main
 from sononerve.data import phantom
 from sononerve.data.dataset import load_dataset
 from sononerve.data.negatives import NegativesConfig, draw_crops, negatives, phantom_pairs, write_negatives
@@ -35,17 +33,6 @@ def one_frame(data_folder, nerve, size=(60, 80), boxes=None):
     told = '\nimages/a.png,masks/a.png,P7,"0.1,0.2",Ann' + (f',"{json.dumps(boxes)}"' if boxes else "")
     data_folder.text("manifest.csv", row + told + "\n")
     return load_dataset(data_folder.path)
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit status, standard output, standard error."""
-    monkeypatch.setattr(sys, "argv", ["sononerve", *map(str, arguments)])
-    try:
-        main()
-        status = 0
-    except SystemExit as end:
-        status = end.code or 0
-    return status, *capsys.readouterr()
 
 
 @settings(max_examples=25)
@@ -188,11 +175,10 @@ def test_phantoms_speak_the_classes_of_the_data_set_they_join(classes):
     assert [s.video for _, s in pairs[:4]] == [s.video for _, s in pairs[4:]]
 
 
-def test_the_verb_takes_one_part_of_a_split_alone(drawn, tmp_path, monkeypatch, capsys):
+def test_the_verb_takes_one_part_of_a_split_alone(cli, drawn, tmp_path):
     division = split(drawn)
     division.write(tmp_path / "split.json")
-    status, out, _ = run(
-        monkeypatch, capsys, "negatives", drawn.folder, "--out", tmp_path / "out", "--split", tmp_path / "split.json",
+    status, out, _ = cli("negatives", drawn.folder, "--out", tmp_path / "out", "--split", tmp_path / "split.json",
         "--part", "test", "--sizes", "0.4,0.5", "--json",
     )  # fmt: skip
     assert status == 0
@@ -215,8 +201,8 @@ def test_the_verb_takes_one_part_of_a_split_alone(drawn, tmp_path, monkeypatch, 
         (["--sizes", "0.05"], "nerve too large"),
     ],
 )
-def test_bad_options_are_one_sentence_and_nothing_is_written(drawn, tmp_path, monkeypatch, capsys, options, fault):
-    status, _, error = run(monkeypatch, capsys, "negatives", drawn.folder, "--out", tmp_path / "out", *options)
+def test_bad_options_are_one_sentence_and_nothing_is_written(cli, drawn, tmp_path, options, fault):
+    status, _, error = cli("negatives", drawn.folder, "--out", tmp_path / "out", *options)
     assert status == 2
     assert fault in error
     assert error.startswith("sononerve: ")

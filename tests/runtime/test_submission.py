@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,6 @@ import pytest
 from bright import bright_files, bright_frame
 from PIL import Image
 
-from sononerve.cli import main
 from sononerve.io.images import write_tiff
 from sononerve.runtime.bundle import write_bundle
 
@@ -33,14 +32,10 @@ def both_bundle(tmp_path: Path) -> Path:
     return tmp_path / "both"
 
 
-def predict(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """The exit status of ``sononerve predict``."""
-    monkeypatch.setattr(sys, "argv", ["sononerve", "predict", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
+@pytest.fixture
+def predict(cli: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    """Call ``sononerve predict``: exit status, standard output, standard error."""
+    return lambda *arguments: cli("predict", *arguments)
 
 
 def decoded(path: Path, sizes: dict[int, tuple[int, int]]) -> dict[int, np.ndarray]:
@@ -66,45 +61,45 @@ def check(path: Path, out: Path, label: int = 1) -> None:
     assert all(np.array_equal(masks[n], pictures[n] == label) for n in pictures)
 
 
-def test_an_independent_reader_finds_the_masks(monkeypatch, bundle, frames, tmp_path) -> None:
+def test_an_independent_reader_finds_the_masks(predict, bundle, frames, tmp_path) -> None:
     target = tmp_path / "new" / "submission.csv"
-    assert predict(monkeypatch, frames, "--model", bundle, "--out", tmp_path / "out", "--submission", target) == 0
+    assert predict(frames, "--model", bundle, "--out", tmp_path / "out", "--submission", target)[0] == 0
     check(target, tmp_path / "out")
     lines = target.read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["img", "9", "10", "100"]
     assert lines[1] == "9,"
 
 
-def test_of_several_classes_it_is_the_nerve(monkeypatch, both_bundle, frames, tmp_path) -> None:
+def test_of_several_classes_it_is_the_nerve(predict, both_bundle, frames, tmp_path) -> None:
     target = tmp_path / "submission.csv"
-    predict(monkeypatch, frames, "--model", both_bundle, "--out", tmp_path / "out", "--submission", target)
+    predict(frames, "--model", both_bundle, "--out", tmp_path / "out", "--submission", target)
     check(target, tmp_path / "out", label=2)
 
 
-def test_a_failed_file_leaves_no_submission_and_resuming_makes_the_whole(
-    monkeypatch, capsys, bundle, frames, tmp_path
-) -> None:
+def test_a_failed_file_leaves_no_submission_and_resuming_makes_the_whole(predict, bundle, frames, tmp_path) -> None:
     good = (frames / "9.tif").read_bytes()
     (frames / "9.tif").write_bytes(good[:30])
     target, out = tmp_path / "submission.csv", tmp_path / "out"
     options = [frames, "--model", bundle, "--out", out, "--submission", target]
-    assert predict(monkeypatch, *options) == 1
-    assert "submission.csv: not written, for it needs every frame" in capsys.readouterr().err
+    status, _, told = predict(*options)
+    assert status == 1
+    assert "submission.csv: not written, for it needs every frame" in told
     assert not target.exists()
     (frames / "9.tif").write_bytes(good)
-    assert predict(monkeypatch, *options, "--resume") == 0
+    status, told, _ = predict(*options, "--resume")
+    assert status == 0
     check(target, out)
-    assert "1 predicted, 2 done before" in capsys.readouterr().out
+    assert "1 predicted, 2 done before" in told
 
 
-def test_what_is_there_is_replaced_only_when_told(monkeypatch, bundle, frames, tmp_path) -> None:
+def test_what_is_there_is_replaced_only_when_told(predict, bundle, frames, tmp_path) -> None:
     target, out = tmp_path / "submission.csv", tmp_path / "out"
     target.write_text("mine")
     options = [frames, "--model", bundle, "--out", out, "--submission", target]
-    assert predict(monkeypatch, *options) == 2
+    assert predict(*options)[0] == 2
     assert target.read_text() == "mine"
     assert not out.exists()
-    assert predict(monkeypatch, *options, "--overwrite") == 0
+    assert predict(*options, "--overwrite")[0] == 0
     check(target, out)
 
 
@@ -117,18 +112,18 @@ def test_what_is_there_is_replaced_only_when_told(monkeypatch, bundle, frames, t
         ("010.tif", "have one number; keep one of the two"),
     ],
 )
-def test_names_that_are_no_numbers_are_refused_before_any_work(
-    monkeypatch, capsys, bundle, frames, tmp_path, name, fault
-) -> None:
+def test_names_that_are_no_numbers_are_refused_before_any_work(predict, bundle, frames, tmp_path, name, fault) -> None:
     write_tiff(frames / name, bright_frame())
     options = ["--model", bundle, "--out", tmp_path / "out", "--submission", tmp_path / "s.csv"]
-    assert predict(monkeypatch, frames, *options) == 2
-    assert fault in capsys.readouterr().err
+    status, _, told = predict(frames, *options)
+    assert status == 2
+    assert fault in told
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_does_not_know_the_nerve_is_refused(monkeypatch, capsys, frames, tmp_path) -> None:
+def test_a_model_that_does_not_know_the_nerve_is_refused(predict, frames, tmp_path) -> None:
     write_bundle(tmp_path / "other", bright_files(("plexus",)))
     options = ["--model", tmp_path / "other", "--out", tmp_path / "out", "--submission", tmp_path / "s.csv"]
-    assert predict(monkeypatch, frames, *options) == 2
-    assert "the model knows plexus; expected the class nerve" in capsys.readouterr().err
+    status, _, told = predict(frames, *options)
+    assert status == 2
+    assert "the model knows plexus; expected the class nerve" in told

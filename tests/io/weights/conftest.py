@@ -4,7 +4,6 @@ import collections
 import hashlib
 import io
 import pickle
-import sys
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 
-from sononerve.cli import main
 from sononerve.io.weights.known import KNOWN, digest
 
 LAYERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)  # torchvision's VGG16
@@ -125,13 +123,6 @@ def store(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def verb(monkeypatch, capsys):
+def verb(cli):
     """Call ``sononerve weights ...``: exit status, standard output, standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["sononerve", "weights", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return call
+    return lambda *arguments: cli("weights", *arguments)
