@@ -2,9 +2,10 @@
 
 Both are trained at once, on a thread each, seed after seed; a run that is there already is not trained again. The
 fixed settings are those that the default had before there was a plan. The difference is that of a frame's Dice, mean of
-the seeds, planned minus fixed, groups resampled.
+the seeds, planned minus fixed, groups resampled. With ``--folds`` every frame is scored, by the fold that held it out.
 
     python benchmarks/planned_against_fixed.py --data ../shared/data/usgra-seg --budget 10m --runs runs
+    python benchmarks/planned_against_fixed.py --data ../shared/data/usgra-seg --folds 3 --seeds 0 --runs runs-folds
 """
 
 from __future__ import annotations
@@ -36,15 +37,16 @@ WAYS = {
 }
 
 
-def train_both(folder: Path, division: Path, runs: Path, budget: str, seed: int) -> None:
+def train_both(folder: Path, division: Path, runs: Path, budget: str, seed: int, fold: int) -> None:
     """Train what is not there yet, both ways at once."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     begun = []
     for way, settings in WAYS.items():
-        out = runs / f"{folder.name}-{way}-{seed}"
+        out = runs / f"{folder.name}-{way}-{seed}-{fold}"
         if not (out / "scores.json").is_file():
-            told = ["--split", str(division), "--budget", budget, "--workers", "0", "--seed", str(seed), *settings]
-            command = [str(Path(sys.executable).parent / "sononerve"), "train", str(folder), "--out", str(out), *told]
+            told = ["--split", str(division), "--fold", str(fold), "--budget", budget, "--seed", str(seed), *settings]
+            begin = [str(Path(sys.executable).parent / "sononerve"), "train", str(folder), "--out", str(out)]
+            command = [*begin, "--workers", "0", *told]
             begun.append(subprocess.Popen(command, env=environment))
     if any(process.wait() for process in begun):
         raise SystemExit(f"{folder.name}, seed {seed}: a training failed")
@@ -55,23 +57,26 @@ def dice(results: tuple[FrameResult, ...], name: str) -> dict[str, float]:
     return {r.name: value for r in results if (value := r.classes[name].dice) is not None}
 
 
-def compare(dataset: Dataset, runs: Path, seeds: list[int]) -> dict[str, object]:
+def compare(dataset: Dataset, runs: Path, seeds: list[int], folds: int) -> dict[str, object]:
     """Each run's choices and scores, and by class the means and the difference with intervals."""
     scored: dict[str, list[tuple[FrameResult, ...]]] = {way: [] for way in WAYS}
     told: dict[str, object] = {}
     for way in WAYS:
         for seed in seeds:
-            run = runs / f"{dataset.folder.name}-{way}-{seed}"
-            evaluation = evaluate(Bundle.open(run / "bundle"), dataset)
-            plan = json.loads((run / "plan.json").read_text())
-            scored[way].append(evaluation.results)
-            told[f"{way}, seed {seed}"] = {
-                "choices": {choice["name"]: choice["value"] for choice in plan["choices"]["reasons"]},
-                "step_s": round(plan["step_s"], 3),
-                "dice": {
-                    name: as_json(found.scores["dice"]) for name, found in evaluation.scores.overall.classes.items()
-                },
-            }
+            pooled: list[FrameResult] = []
+            for fold in range(folds):
+                run = runs / f"{dataset.folder.name}-{way}-{seed}-{fold}"
+                evaluation = evaluate(Bundle.open(run / "bundle"), dataset)
+                plan = json.loads((run / "plan.json").read_text())
+                pooled += evaluation.results
+                told[f"{way}, seed {seed}" + (f", fold {fold}" if folds > 1 else "")] = {
+                    "choices": {choice["name"]: choice["value"] for choice in plan["choices"]["reasons"]},
+                    "step_s": round(plan["step_s"], 3),
+                    "dice": {
+                        name: as_json(found.scores["dice"]) for name, found in evaluation.scores.overall.classes.items()
+                    },
+                }
+            scored[way].append(tuple(pooled))
     groups = {r.name: r.group for r in scored["planned"][0]}
     for name in dataset.classes:
         tables = {way: [dice(results, name) for results in scored[way]] for way in WAYS}
@@ -98,21 +103,25 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--budget", default="10m", help="of each training, which has one thread")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--folds", type=int, default=1, help="1: the default hold-out")
     parser.add_argument("--runs", type=Path, required=True)
     given = parser.parse_args()
     given.runs.mkdir(parents=True, exist_ok=True)
     named = " ".join(folder.name for folder in given.data)
     command = f"python benchmarks/planned_against_fixed.py --data {named} --budget {given.budget} --runs runs"
     told: dict[str, object] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    results: dict[str, object] = {"command": f"{command} --seeds {' '.join(map(str, given.seeds))}"}
-    told[given.budget] = results
+    command += f" --seeds {' '.join(map(str, given.seeds))}"
+    key = given.budget if given.folds == 1 else f"{given.budget}, {given.folds} folds"
+    results: dict[str, object] = {"command": command if given.folds == 1 else f"{command} --folds {given.folds}"}
+    told[key] = results
     for folder in given.data:
         dataset, division = load_dataset(folder), given.runs / f"{folder.name}.split.json"
         if not division.is_file():
-            split(dataset).write(division)
+            split(dataset, folds=given.folds).write(division)
         for seed in given.seeds:
-            train_both(folder, division, given.runs, given.budget, seed)
-        results[folder.name] = found = compare(dataset, given.runs, given.seeds)
+            for fold in range(given.folds):
+                train_both(folder, division, given.runs, given.budget, seed, fold)
+        results[folder.name] = found = compare(dataset, given.runs, given.seeds, given.folds)
         for name in dataset.classes:
             print(folder.name, name, found[f"{name}, mean of seeds"])
         RESULTS.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
