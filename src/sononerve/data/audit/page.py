@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from pathlib import Path
@@ -15,6 +16,7 @@ from ...io.atomic import new_folder, write_bytes, write_text
 from ...io.overlay import NAMES, overlay
 from ...io.page import document, figure, warnings
 from ..dataset import Dataset
+from ..layouts.record import Box
 from .findings import Audit, Finding, Leak
 from .table import lines
 
@@ -46,6 +48,11 @@ def _sections(audit: Audit, dataset: Dataset, building: Path) -> Iterator[str]:
     yield warnings(audit.warnings)
     rows = "".join(f"<tr><td>{escape(title)}</td><td>{escape(text)}</td></tr>" for title, text in lines(audit))
     yield f'<div class="wide"><table class="told"><caption>What was looked at and found</caption>{rows}</table></div>'
+    outlined = ", ".join(f"{name} in {NAMES[i % len(NAMES)]}" for i, name in enumerate(audit.classes))
+    yield (
+        f"<p>Outlines in the pictures are the masks as stored: {escape(outlined)}. Likeness is the correlation of the "
+        "structures of two frames where both show them; 1 is the same picture.</p>"
+    )
     yield _listed("Files that cannot be used", audit.faults)
     yield drawn.section("Duplicates on two sides of the split", audit.leaks, MOST, drawn.leak)
     yield drawn.section("Subjects who may be one person", audit.one_person, MOST, drawn.leak)
@@ -62,16 +69,17 @@ def _sections(audit: Audit, dataset: Dataset, building: Path) -> Iterator[str]:
         MOST_CLUSTERS,
         lambda files: drawn.row(files[:MOST_IN_CLUSTER], _cluster_caption(files, likeness)),
     )
-    yield drawn.section("Masks to look at", audit.masks, MOST, drawn.finding)
-    yield drawn.section("Drawn over the echoes", audit.screen, MOST, drawn.finding)
+    yield drawn.section("Masks to look at", _by_frame(audit.masks), MOST, drawn.findings)
+    yield drawn.section("Drawn over the echoes", _by_frame(audit.screen), MOST, drawn.findings)
     yield _listed("Empty masks", audit.empty)
-    outlined = ", ".join(f"{name} in {NAMES[i % len(NAMES)]}" for i, name in enumerate(audit.classes))
-    yield (
-        f"<footer><p>Outlines are the masks as stored: {escape(outlined)}. Likeness is the correlation of the "
-        "structures of two frames where both show them; 1 is the same picture. "
-        f"Made by sononerve {escape(audit.sononerve)}.</p>"
-        "</footer>"
-    )
+    yield f"<footer><p>Made by sononerve {escape(audit.sononerve)}.</p></footer>"
+
+
+def _by_frame(found: list[Finding]) -> list[list[Finding]]:
+    frames: dict[str, list[Finding]] = {}
+    for finding in found:
+        frames.setdefault(finding.file, []).append(finding)
+    return list(frames.values())
 
 
 def _cluster_caption(files: list[str], likeness: dict[tuple[str, str], float]) -> str:
@@ -112,12 +120,13 @@ class _Drawn:
         """Two frames and the sides they are on."""
         return self.row(leak.files, f"{leak.sides[0]} and {leak.sides[1]}, likeness {leak.likeness:.2f}")
 
-    def finding(self, finding: Finding) -> str:
-        """A frame, with a box around what was found in it."""
-        picture = self._frame(finding.file, finding.box)
-        return self._figure([picture], f"{finding.file}: {finding.told}")
+    def findings(self, found: list[Finding]) -> str:
+        """A frame, with boxes around all that was found in it."""
+        file, told = found[0].file, Counter(finding.told for finding in found)
+        words = ", ".join(f"{text} ({count} times)" if count > 1 else text for text, count in told.items())
+        return self._figure([self._frame(file, [f.box for f in found if f.box is not None])], f"{file}: {words}")
 
-    def _frame(self, file: str, box: tuple[float, float, float, float] | None = None) -> Picture:
+    def _frame(self, file: str, boxes: Iterable[Box] = ()) -> Picture:
         sample = self.dataset[self.place[file]]
         scale = HEIGHT / sample.frame.shape[0]
         size = (max(1, round(sample.frame.shape[1] * scale)), HEIGHT)
@@ -125,7 +134,7 @@ class _Drawn:
         stored = np.zeros(sample.frame.shape, np.uint8) if sample.labels is None else sample.labels
         labels = cv2.resize(stored, size, interpolation=cv2.INTER_NEAREST)
         picture = overlay(np.asarray(pixels, np.uint8), np.asarray(labels, np.uint8), fill=0)
-        if box is not None:
+        for box in boxes:
             x, y, width, height = (round(value * scale) for value in box)
             cv2.rectangle(picture, (x - 2, y - 2), (x + width + 2, y + height + 2), MARK, 2)
         return picture
