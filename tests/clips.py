@@ -25,14 +25,14 @@ def number_in(pixels: np.ndarray) -> int:
 
 
 def write_clip(path: Path, frames: list[np.ndarray], codec: str | None = None, fps: float = 25) -> Path:
-    """A video of gray frames."""
+    """A video of gray frames ``(H, W)`` or of RGB ones ``(H, W, 3)``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = frames[0].shape
+    height, width = frames[0].shape[:2]
     fourcc = cv2.VideoWriter.fourcc(*(codec or CODECS[f"a{path.suffix}"]))
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, fps, (width, height))
     assert writer.isOpened()
     for frame in frames:
-        writer.write(np.repeat(frame[..., None], 3, -1))
+        writer.write(np.repeat(frame[..., None], 3, -1) if frame.ndim == 2 else np.ascontiguousarray(frame[..., ::-1]))
     writer.release()
     return path
 

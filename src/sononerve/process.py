@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import cv2
 from threadpoolctl import threadpool_limits
+
+READERS = max(2, min(8, os.cpu_count() or 2))
+"""Threads that read frames; more than cores hinder each other."""
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3

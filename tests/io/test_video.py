@@ -109,8 +109,7 @@ def test_what_is_kept_of_decoded_frames_is_bounded(tmp_path):
     path = write_clip(tmp_path / "a.mp4", [np.full((1200, 1600), i, np.uint8) for i in range(12)])
     frames.read_frame(path, 11)
     kept = video._reader(video.stamp(path)).kept
-    assert sum(pixels.nbytes for pixels, _ in kept.values()) <= video.KEPT_BYTES
-    assert 11 in kept
+    assert list(kept) == list(range(11 - video.READERS, 12))  # threads that ask slightly out of order find theirs
 
 
 def test_of_many_frames_it_must_be_said_which(mp4):

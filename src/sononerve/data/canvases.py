@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..errors import InputError
 from ..io.cache import cache_folder, new_cached, open_cached
-from ..process import one_thread
+from ..process import READERS, one_thread
 from ..progress import console
-from .dataset import READERS, Dataset, Progress
+from .dataset import Dataset, Progress
 from .layouts import Record
 from .preprocess import Preprocess
 

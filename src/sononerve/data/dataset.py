@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..frame import Sample, Spacing
 from ..io.frames import count_frames, frame_hash, read_frame, read_header, read_labels
+from ..process import READERS
 from .labels import resolve_classes, to_labels
 from .layouts import LAYOUTS, Record, find_layout
 from .layouts.drawn import class_names, named
@@ -23,8 +23,6 @@ from .layouts.record import FaultyRecordsError
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
-
-READERS = max(2, min(8, os.cpu_count() or 2))  # threads; more than cores hinder each other
 
 
 @dataclass(frozen=True)

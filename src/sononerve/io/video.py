@@ -27,12 +27,13 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..frame import Frame
+from ..process import READERS
 from .header import Header, Stamp, stamp
 from .images import to_gray
 
 MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 OPEN_READERS = 8
-KEPT_BYTES = 16_000_000  # of decoded frames per reader, but always one
+KEPT_BYTES = 16_000_000  # of decoded frames per reader, but always one for each thread that reads, and one more
 KEPT_FRAMES = 16  # so that threads that ask slightly out of order find them
 WHITE = 128  # in a mask video: at and above it is yes
 
@@ -61,6 +62,12 @@ def read_frame(path: Path, place: int | None = None) -> Frame:
     wanted = _once(_header, file).place(path, place) if place is None else place
     pixels, seconds = _reader(file).read(wanted)
     return Frame(to_gray(pixels, path), time_s=seconds, source=f"{path}#{wanted}")
+
+
+def read_stored(path: Path, place: int | None = None) -> ByteArray:
+    """The same as it is stored, gray ``(H, W)`` or RGB ``(H, W, 3)``."""
+    file = stamp(path)
+    return _reader(file).read(_once(_header, file).place(path, place) if place is None else place)[0]
 
 
 def read_labels(path: Path, place: int | None = None) -> ByteArray:
@@ -172,7 +179,8 @@ class _Reader:
         milliseconds = float(self.capture.get(cv2.CAP_PROP_POS_MSEC))
         rgb = pixels[..., ::-1] if pixels.ndim == 3 else pixels
         self.kept[place] = rgb.astype(np.uint8, copy=False), milliseconds / 1000 if milliseconds >= 0 else None
-        while len(self.kept) > 1 and (len(self.kept) > KEPT_FRAMES or len(self.kept) * pixels.nbytes > KEPT_BYTES):
+        most = min(KEPT_FRAMES, max(READERS + 1, KEPT_BYTES // pixels.nbytes))
+        while len(self.kept) > most:
             self.kept.popitem(last=False)
 
 

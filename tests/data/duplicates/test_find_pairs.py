@@ -120,6 +120,18 @@ def test_look_alikes_of_look_alikes_are_one_cluster(data_folder, frames):
     assert len(set(clusters(find_pairs(dataset), 7).tolist())) == 1
 
 
+@pytest.mark.parametrize("homes", ["known", "unknown"])
+def test_a_still_clip_does_not_hide_its_copy_from_another_home(frames, homes):
+    rng = np.random.default_rng(0)
+    clip = [(frames[0] + rng.normal(0, 2, frames[0].shape)).clip(0, 255).astype(np.uint8) for _ in range(30)]
+    cut = [pixels[15:-20, 20:-25] for pixels in clip]
+    copy = [cv2.resize(pixels, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA) for pixels in cut]
+    told = [*["P1"] * 30, *["P2"] * 30] if homes == "known" else [None] * 60
+    pairs = pairs_of([plane_of(pixels) for pixels in [*clip, *copy]], told)
+    assert len(set(clusters(pairs, 60).tolist())) == 1
+    assert any(pair.first < 30 <= pair.second and pair.likeness > ALIKE for pair in pairs)
+
+
 def test_black_frames_are_like_no_other(frames):
     black = np.zeros((50, 60), np.uint8)
     assert find([black, black, frames[0], black + 40]) == []

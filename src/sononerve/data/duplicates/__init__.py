@@ -6,7 +6,6 @@ what looks promising is laid over each other and compared where both are (`regis
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...process import one_thread
-from ..dataset import READERS, Dataset, Progress
+from ...process import READERS, one_thread
+from ..dataset import Dataset, Progress
 from .plane import Plane, plane_of
 from .registration import Alignment, register
 from .search import Candidate, candidates
@@ -30,6 +29,7 @@ RELATED = 0.55
 
 
 ENOUGH = 4
+"""Pairs of a frame with one subject, video or cluster, after which it is not compared with more of it."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Pair:
 def find_pairs(dataset: Dataset, progress: Progress | None = None) -> list[Pair]:
     """The pairs of likeness `RELATED` and more, most alike first.
 
-    A frame is compared with its nearest, and no more once `ENOUGH` of one subject or video were found: so of a video
-    of like frames not every pair is here, while the `clusters` are whole. Memory grows by 16 kB a frame, time by its
-    square.
+    A frame is compared with its nearest, those of its own video or subject and others, and no more once `ENOUGH` of
+    one of them were found: so of a video of like frames not every pair is here, while the `clusters` hold them all.
+    Memory grows by 16 kB a frame, time by its square.
     """
     return pairs_of(planes_of(dataset, progress), dataset.homes)
 
@@ -65,11 +65,12 @@ def planes_of(dataset: Dataset, progress: Progress | None = None) -> list[Plane]
 
 def pairs_of(planes: list[Plane], homes: Sequence[str | None]) -> list[Pair]:
     """`find_pairs` of planes; ``homes``: the video or subject of each, where it is known."""
-    nearest = candidates(planes)
+    nearest = candidates(planes, homes)
     known: dict[tuple[int, int], Pair | None] = {}
+    chains = _Chains(len(planes))
     with one_thread():  # in no pool: on planes this small threads only wait for each other
         for first, likely in enumerate(nearest):
-            known.update(_partners(first, likely, planes, homes, known))
+            known.update(_partners(first, likely, planes, homes, chains, known))
     pairs = [pair for pair in known.values() if pair is not None]
     return sorted(pairs, key=lambda pair: (-pair.likeness, pair.first, pair.second))
 
@@ -79,22 +80,31 @@ def _partners(
     nearest: list[Candidate],
     planes: list[Plane],
     homes: Sequence[str | None],
+    chains: _Chains,
     known: dict[tuple[int, int], Pair | None],
 ) -> dict[tuple[int, int], Pair | None]:
     """What comparing a frame with its ``nearest`` found; those already ``known`` are not compared again."""
     found: dict[tuple[int, int], Pair | None] = {}
-    had: Counter[str | None] = Counter()
+    had: list[int] = []
     for candidate in nearest:
         key = (min(first, candidate.second), max(first, candidate.second))
-        home = homes[candidate.second]
-        if had[home] >= ENOUGH:
+        if sum(_one_home(candidate.second, other, homes, chains) for other in had) >= ENOUGH:
             continue
         pair = known.get(key)
         if pair is None:
             pair = _compare(planes, first, candidate)
             found[key] = pair
-        had[home] += pair is not None
+        if pair is not None:
+            had.append(candidate.second)
+            chains.join(*key)
     return found
+
+
+def _one_home(one: int, other: int, homes: Sequence[str | None], chains: _Chains) -> bool:
+    """Whether two frames are of one subject or video; where that is unknown, of one cluster so far."""
+    if homes[one] is None or homes[other] is None:
+        return chains.root(one) == chains.root(other)
+    return homes[one] == homes[other]
 
 
 def _compare(planes: list[Plane], first: int, candidate: Candidate) -> Pair | None:
@@ -109,16 +119,27 @@ def _compare(planes: list[Plane], first: int, candidate: Candidate) -> Pair | No
 
 def clusters(pairs: Iterable[Pair], frames: int, least: float = RELATED) -> NDArray[np.int64]:
     """Number each frame's cluster, ``(frames,)``: chains of pairs of likeness ``least`` and more are one cluster."""
-    parent = list(range(frames))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
+    chains = _Chains(frames)
     for pair in pairs:
         if pair.likeness >= least:
-            a, b = root(pair.first), root(pair.second)
-            parent[max(a, b)] = min(a, b)
-    return np.array([root(i) for i in range(frames)], np.int64)
+            chains.join(pair.first, pair.second)
+    return np.array([chains.root(i) for i in range(frames)], np.int64)
+
+
+class _Chains:
+    """Which frames hang together, link by link; a chain is called by the lowest number in it."""
+
+    def __init__(self, frames: int) -> None:
+        self.parent = list(range(frames))
+
+    def root(self, i: int) -> int:
+        """The chain that frame ``i`` is in."""
+        while self.parent[i] != i:
+            self.parent[i] = self.parent[self.parent[i]]
+            i = self.parent[i]
+        return i
+
+    def join(self, one: int, other: int) -> None:
+        """Link two frames."""
+        a, b = self.root(one), self.root(other)
+        self.parent[max(a, b)] = min(a, b)

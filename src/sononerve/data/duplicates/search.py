@@ -27,7 +27,8 @@ SIDE = 8  # pixels of a window's side when windows are compared
 OVERSAMPLED = 2  # steps between windows per pixel of a window
 SHRUNK = (1.0, 0.87, 0.76, 0.66)  # sizes of the middle of one frame in another
 REACH = 0.15  # how far from the middle it is looked for, as a share of height and width
-NEAREST = 24  # candidates per frame
+NEAREST = {True: 6, False: 18}  # candidates per frame from its own clip or subject, and from elsewhere
+STILL = 0.95  # correlation of two middles in place, from which frames of unknown homes count as one clip
 PROMISING = 0.6  # correlation from which a candidate is worth a closer look
 CHUNK = 16  # frames whose windows are compared before the best are sorted out
 BLOCK = 256  # middles per product, whose result then stays in the processor's cache
@@ -52,12 +53,15 @@ class Candidate(NamedTuple):
     score: float
 
 
-def candidates(planes: Sequence[Plane]) -> list[list[Candidate]]:
-    """For each frame the others most alike, from `PROMISING` on, with the best windows of each; the likeliest first."""
+def candidates(planes: Sequence[Plane], homes: Sequence[str | None]) -> list[list[Candidate]]:
+    """For each frame the others most alike, from `PROMISING` on, with the best windows of each; the likeliest first.
+
+    ``homes``: the video or subject of each, where it is known. The like frames of a clip leave places for other homes.
+    """
     middles = np.stack([_middle(plane) for plane in planes])
     found: list[list[Candidate]] = [[] for _ in planes]
     with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        scores, partners = _nearest(planes, middles, pool)
+        scores, partners = _nearest(planes, middles, homes, pool)
         partners[scores <= PROMISING] = -1
         located = pool.map(lambda second: _located(second, planes, middles, scores, partners), range(len(planes)))
         for first, candidate in chain.from_iterable(located):
@@ -66,19 +70,27 @@ def candidates(planes: Sequence[Plane]) -> list[list[Candidate]]:
 
 
 def _nearest(
-    planes: Sequence[Plane], middles: FloatArray, pool: ThreadPoolExecutor
+    planes: Sequence[Plane], middles: FloatArray, homes: Sequence[str | None], pool: ThreadPoolExecutor
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """Correlation and number of the `NEAREST` others of each frame, ``(n, k)`` each; a chunk of frames at a time."""
-    count = len(planes)
-    scores, partners = np.full((count, NEAREST), -1, np.float32), np.full((count, NEAREST), -1, np.int64)
+    count, numbered = len(planes), {home: i for i, home in enumerate(dict.fromkeys(homes)) if home is not None}
+    home = np.array([-1 if h is None else numbered[h] for h in homes])
+    nearest = {
+        own: (np.full((count, most), -1, np.float32), np.full((count, most), -1, np.int64))
+        for own, most in NEAREST.items()
+    }
     for start in range(0, count, CHUNK):
         numbers = range(start, min(start + CHUNK, count))
         found = np.stack(list(pool.map(lambda i: _best_windows(planes[i], middles), numbers)), axis=1)
         found[numbers, range(len(numbers))] = -1  # a frame is no twin of itself
-        both = np.concatenate((scores, found), axis=1)
-        who = np.concatenate((partners, np.broadcast_to(numbers, found.shape)), axis=1)
-        keep = np.argpartition(-both, NEAREST - 1, axis=1)[:, :NEAREST]
-        scores, partners = np.take_along_axis(both, keep, 1), np.take_along_axis(who, keep, 1)
+        still = (home[:, None] >= 0) | (middles @ middles[numbers].T > STILL)
+        at_home = (home[:, None] == home[numbers]) & still
+        for own, (scores, partners) in nearest.items():
+            both = np.concatenate((scores, np.where(at_home == own, found, -1)), axis=1)
+            who = np.concatenate((partners, np.broadcast_to(numbers, found.shape)), axis=1)
+            keep = np.argpartition(-both, NEAREST[own] - 1, axis=1)[:, : NEAREST[own]]
+            nearest[own] = np.take_along_axis(both, keep, 1), np.take_along_axis(who, keep, 1)
+    scores, partners = (np.concatenate(several, axis=1) for several in zip(*nearest.values(), strict=True))
     return scores, partners
 
 
