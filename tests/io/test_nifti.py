@@ -35,6 +35,19 @@ def volume(tmp_path):
     return save(tmp_path / "a.nii.gz", VOLUME)
 
 
+def test_scaled_voxels_take_no_more_memory_than_a_few_times_their_bytes(tmp_path):
+    path = save(tmp_path / "a.nii", np.full((64, 64, 2000), 3, np.uint8))
+    with path.open("r+b") as file:
+        file.seek(112)  # scl_slope and scl_inter
+        file.write(np.array([2, 1], "<f4").tobytes())
+    tracemalloc.start()
+    pixels = frames.read_frame(path, 1999).pixels
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.all(pixels == 7)
+    assert peak < 5 * path.stat().st_size
+
+
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "A.NII.GZ"])
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
 def test_planes_are_rows_by_columns(tmp_path, name, kind):

@@ -37,7 +37,7 @@ from ..errors import InputError
 from ..frame import Frame, Spacing
 from . import dicom_codecs
 from .header import Header, Stamp, stamp
-from .images import pixel_hash, to_gray
+from .images import eight_bit, pixel_hash, to_gray
 
 MAX_BYTES = 2_000_000_000
 MAX_INFLATED = 500_000_000  # of a deflated file, which is unpacked as a whole
@@ -78,14 +78,27 @@ def read_frame(path: Path, place: int | None = None) -> Frame:
     """Decode frame ``place`` as grayscale by the rules of this module; raise `InputError` where it cannot be."""
     image = _image(path)
     place = image.header.place(path, place)
+    source = f"{path}#{place}" if image.header.frames > 1 else str(path)
+    return Frame(
+        to_gray(_shown(path, image, place), path, image.white), image.header.spacing_mm, image.time_s(place), source
+    )
+
+
+def read_stored(path: Path, place: int | None = None) -> ByteArray:
+    """The same with its colours, where it has any: gray ``(H, W)`` or RGB ``(H, W, 3)``."""
+    image = _image(path)
+    return eight_bit(_shown(path, image, image.header.place(path, place)), path, image.white)
+
+
+def _shown(path: Path, image: _Image, place: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The samples as they are meant to be seen: black is 0, and a palette is looked up."""
     samples = _samples(path, image, place)
     if image.palette is not None:
         with _reading(path):
             samples = apply_color_lut(samples, image.palette)
     if image.photometric == "MONOCHROME1":
         samples = image.white - samples.clip(0, image.white)
-    source = f"{path}#{place}" if image.header.frames > 1 else str(path)
-    return Frame(to_gray(samples, path, image.white), image.header.spacing_mm, image.time_s(place), source)
+    return samples
 
 
 def read_labels(path: Path, place: int | None = None) -> ByteArray:
@@ -168,11 +181,16 @@ def _parsed(file: Stamp) -> _Image:
         photometric, samples = str(found.PhotometricInterpretation), int(found.SamplesPerPixel)
         depth, stored = int(found.BitsAllocated), int(found.BitsStored)
         known = (photometric in (*GRAY, PALETTE) and samples == 1) or (photometric in COLOUR and samples == 3)
-        if not known or depth not in (8, 16) or not 1 < stored <= depth or int(found.get("PixelRepresentation") or 0):
-            raise InputError(
-                f"{path}: {samples} samples of {stored} bits in {depth}, or colours or signed values that are not "
-                "known; expected gray, RGB, YBR or palette of 8 or 16 bits without sign"
-            )
+        unfit = (
+            (not known, f"{photometric or 'nameless'} colours in {samples} sample(s) a pixel"),
+            (depth not in (8, 16) or not 1 < stored <= depth, f"{stored} bits in {depth}"),
+            (bool(found.get("PixelRepresentation")), "values with a sign, as CT has"),
+        )
+        for wrong, what in unfit:
+            if wrong:
+                raise InputError(
+                    f"{path}: {what}; expected gray, RGB, YBR or palette of 8 or 16 bits without sign, as in ultrasound"
+                )
         palette = None
         if photometric == PALETTE:
             palette = _palette(found, ">" if syntax == uid.ExplicitVRBigEndian else "<")

@@ -34,6 +34,9 @@ class Source(Protocol):
     def read_frame(self, path: Path, place: int | None = None) -> Frame:
         """One frame."""
 
+    def read_stored(self, path: Path, place: int | None = None) -> NDArray[np.uint8]:
+        """One frame as stored, gray ``(H, W)`` or RGB ``(H, W, 3)``: what the frame's gray is made of."""
+
     def read_labels(self, path: Path, place: int | None = None) -> NDArray[np.uint8]:
         """One frame as label values ``(H, W)``."""
 
@@ -86,6 +89,11 @@ def read_frame(path: Path | str, place: int | None = None, spacing_mm: Spacing |
     path = Path(path)
     frame = _source(path).read_frame(path, _checked(path, place))
     return frame if spacing_mm is None else replace(frame, spacing_mm=spacing_mm)
+
+
+def read_stored(path: Path, place: int | None = None) -> NDArray[np.uint8]:
+    """Read one frame in 8 bit with its colours, where it has any: gray ``(H, W)`` or RGB ``(H, W, 3)``."""
+    return _source(path).read_stored(path, _checked(path, place))
 
 
 def read_labels(path: Path, place: int | None = None) -> NDArray[np.uint8]:

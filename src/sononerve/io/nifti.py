@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..frame import Frame, Spacing
 from .header import Header, Stamp, stamp
-from .images import pixel_hash, to_gray, white_of
+from .images import eight_bit, pixel_hash, to_gray, white_of
 
 MAX_VOXEL_BYTES = 500_000_000
 MAX_OFFSET = 16_000_000  # of the first voxel: room for what programs note in a header
@@ -61,6 +61,12 @@ def read_frame(path: Path, place: int | None = None) -> Frame:
     pixels = voxels[:, :, place].swapaxes(0, 1)
     seconds = None if layout.step_s is None else place * layout.step_s
     return Frame(to_gray(pixels, path, top), layout.header.spacing_mm, seconds, f"{path}#{place}")
+
+
+def read_stored(path: Path, place: int | None = None) -> ByteArray:
+    """The same with its colours, where it has any: gray ``(H, W)`` or RGB ``(H, W, 3)``."""
+    layout, voxels, top = _volume(path)
+    return np.ascontiguousarray(eight_bit(voxels[:, :, layout.header.place(path, place)].swapaxes(0, 1), path, top))
 
 
 def read_labels(path: Path, place: int | None = None) -> ByteArray:
@@ -158,12 +164,21 @@ def _load(file: Stamp) -> tuple[_Layout, Voxels, int]:
     if voxels.dtype.names:
         channels: NDArray[np.uint8] = np.stack([voxels[channel] for channel in "RGB"], -1)
         return layout, channels, 255
+    if voxels.dtype == np.uint8 and (layout.slope, layout.inter) == (1.0, 0.0):
+        return layout, voxels, 255
+    values = np.empty(voxels.shape, np.uint16, order="F")
+    for place in range(voxels.shape[2]):
+        values[:, :, place] = _whole_numbers(voxels[:, :, place], layout, path)
+    high = int(values.max())
+    return layout, values.astype(np.uint8) if high <= 255 else values, white_of(high)
+
+
+def _whole_numbers(plane: NDArray[Any], layout: _Layout, path: Path) -> NDArray[Any]:
+    """Scaled as the file says; a plane at a time, for numbers with a point take eight times the memory of bytes."""
     if (layout.slope, layout.inter) != (1.0, 0.0):
-        voxels = voxels * layout.slope + layout.inter
-    low, high = float(voxels.min()), float(voxels.max())
-    whole = voxels.dtype.kind != "f" or (np.isfinite([low, high]).all() and bool((voxels == np.rint(voxels)).all()))
+        plane = plane * layout.slope + layout.inter
+    low, high = float(plane.min()), float(plane.max())
+    whole = plane.dtype.kind != "f" or (np.isfinite([low, high]).all() and bool((plane == np.rint(plane)).all()))
     if not whole or low < 0 or high > 65535:
         raise InputError(f"{path}: values from {low:g} to {high:g}; expected whole numbers from 0 to 65535: save it so")
-    if high <= 255:
-        return layout, voxels.astype(np.uint8, copy=False), 255
-    return layout, voxels.astype(np.uint16, copy=False), white_of(int(high))
+    return plane

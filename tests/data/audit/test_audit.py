@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from clips import write_clip
+from dicoms import ultrasound, write
 
 from sononerve.data.audit import audit
 from sononerve.data.audit.page import write_audit
@@ -74,6 +76,36 @@ def test_a_split_that_tears_duplicates_apart_is_told(spoilt):
     assert [set(leak.sides) & {"test"} for leak in audit(dataset, apart).leaks] == [{"test"}]
     assert audit(dataset, split(dataset)).leaks == []
     assert leaky.leaks
+
+
+@pytest.mark.parametrize("fault", ["fold", "data"])
+def test_a_split_of_other_data_is_no_clean_one(spoilt, tmp_path, fault):
+    dataset = load_dataset(spoilt, faults=[])
+    few = split(dataset.select(range(6)))
+    with pytest.raises(InputError, match="--fold 3" if fault == "fold" else "3 of 9 frames are not in the split"):
+        audit(dataset, few, fold=3 if fault == "fold" else 0)
+
+
+def test_a_frame_that_cannot_be_decoded_is_listed_and_the_others_are_looked_at(data_folder):
+    folder = fill(data_folder)
+    whole = (folder / "5.png").read_bytes()
+    (folder / "5.png").write_bytes(whole[: len(whole) // 2])
+    found = audit(load_dataset(folder))
+    assert found.frames == 7
+    assert [fault.split(":")[0] for fault in found.faults] == [str(folder / "5.png")]
+
+
+def test_colour_flow_in_a_video_and_a_dicom_is_told(data_folder):
+    gray = phantom_frame(CONFIG, 0, 0).frame.pixels
+    flow = np.dstack([gray] * 3)
+    flow[120:180, 150:230] = (220, 40, 30)
+    write_clip(data_folder.path / "a.avi", [flow] * 2, "MJPG")
+    write(data_folder.path / "b.dcm", ultrasound(flow[None]))
+    data_folder.save("c.png", gray)
+    rows = [f'{name},,{frame},"[[20, 20, 40, 40]]"' for name, frame in (("a.avi", 1), ("b.dcm", 0), ("c.png", ""))]
+    data_folder.manifest(*rows, header="image,mask,frame,boxes_xywh")
+    found = audit(load_dataset(data_folder.path)).screen
+    assert {finding.file.split(".")[0] for finding in found if finding.kind == "doppler"} == {"a", "b"}
 
 
 def test_the_page_shows_every_pair_and_the_json_reads_back(spoilt, tmp_path):

@@ -1,5 +1,7 @@
 """What a machine burned into a frame is found, and tissue is not taken for it."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -129,6 +131,15 @@ def test_the_tint_of_a_grey_map_is_no_flow():
     for tint in [(1.0, 0.85, 0.6), (0.8, 0.9, 1.0), (1.0, 0.7, 0.4)]:
         pixels = (gray[..., None] * tint).astype(np.uint8)
         assert find_overlays(pixels).doppler is None
+
+
+def test_a_screen_of_noise_takes_no_more_memory_than_a_frame_with_text():
+    noise = np.random.default_rng(0).integers(0, 256, (1080, 1920), np.uint8)
+    tracemalloc.start()
+    find_overlays(noise)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 500e6
 
 
 def test_gray_and_equal_channels_give_the_same():

@@ -83,7 +83,8 @@ def _by_frame(found: list[Finding]) -> list[list[Finding]]:
 
 
 def _cluster_caption(files: list[str], likeness: dict[tuple[str, str], float]) -> str:
-    found = [f"{value:.2f}" for pair, value in likeness.items() if set(pair) <= set(files)]
+    within = set(files)
+    found = [f"{value:.2f}" for pair, value in likeness.items() if within.issuperset(pair)]
     span = found[0] if min(found) == max(found) else f"{min(found)} to {max(found)}"
     hidden = f", {len(files) - MOST_IN_CLUSTER} of them not shown" if len(files) > MOST_IN_CLUSTER else ""
     return f"{len(files)} frames{hidden}; likeness {span}"

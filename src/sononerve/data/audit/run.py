@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import __version__
-from ...io.frames import read_frame
-from ...io.images import is_image, read_stored, to_gray
-from ...process import keep_memory, one_thread
-from ..dataset import READERS, Dataset, Progress
+from ...errors import InputError
+from ...io.frames import read_stored
+from ...io.images import to_gray
+from ...process import READERS, keep_memory, one_thread
+from ..dataset import Dataset, Progress
 from ..duplicates import ALIKE, RELATED, Pair, Plane, pairs_of, plane_of
 from ..screen import Area
 from ..split import Split
 from .findings import Audit, ClassAreas, Finding, Leak, TwinPair
 from .masks import oddities, tiny
 from .overlay import find_overlays
-from .twins import across_parts, across_subjects, contradictions, file_clusters
+from .twins import across_parts, across_subjects, check_names, contradictions, file_clusters
 
 FEWEST_MARKS = 2  # a distance has two ends, and tissue seldom looks like a mark twice
 
@@ -46,18 +47,16 @@ def audit(
     """Find what a careful colleague would find in a data set before training.
 
     ``division``: a split whose ``fold`` is searched for duplicates on two sides. ``faults``: what `load_dataset` could
-    not use. A frame is decoded once, and 16 kB of it are kept. Raises `InputError` naming a frame that cannot be read.
+    not use; frames that cannot be decoded are added. A frame is decoded once, and 16 kB of it are kept. Raises
+    `InputError` for a split of other data, and where no frame can be decoded.
 
     >>> audit(load_dataset("frames")).duplicates  # doctest: +SKIP
     [['images/0043.png', 'images/0077.png']]
     """
-    looks: list[_Look] = []
-    keep_memory()
-    with one_thread(), ThreadPoolExecutor(READERS) as pool:
-        for look in pool.map(lambda i: _look(dataset, i), range(len(dataset))):
-            looks.append(look)
-            if progress is not None:
-                progress(len(looks), len(dataset))
+    if division is not None:
+        check_names(dataset, division, fold)
+    dataset, looks, broken = _looks(dataset, progress)
+    faults = [*faults, *broken]
     pairs = pairs_of([look.plane for look in looks], dataset.homes)
     names, areas = dataset.names, {n: look.plane.area for n, look in zip(dataset.names, looks, strict=True)}
     small = [
@@ -94,12 +93,32 @@ def audit(
     )
 
 
+def _looks(dataset: Dataset, progress: Progress | None) -> tuple[Dataset, list[_Look], list[str]]:
+    """The frames that can be decoded, a look at each, and what is wrong with the others."""
+
+    def look_or_fault(i: int) -> _Look | InputError:
+        try:
+            return _look(dataset, i)
+        except InputError as error:
+            return error
+
+    found: list[_Look | InputError] = []
+    keep_memory()
+    with one_thread(), ThreadPoolExecutor(READERS) as pool:
+        for one in pool.map(look_or_fault, range(len(dataset))):
+            found.append(one)
+            if progress is not None:
+                progress(len(found), len(dataset))
+    faults = [str(one) for one in found if isinstance(one, InputError)]
+    if len(faults) == len(found):
+        raise InputError(f"{faults[0]} (no frame of {len(found)} can be decoded)")
+    sound = dataset.select(i for i, one in enumerate(found) if isinstance(one, _Look)) if faults else dataset
+    return sound, [one for one in found if isinstance(one, _Look)], faults
+
+
 def _look(dataset: Dataset, i: int) -> _Look:
     record = dataset.records[i]
-    if is_image(record.image):  # which still has its colours
-        pixels = read_stored(record.image, record.place)
-    else:
-        pixels = read_frame(record.image, record.place).pixels
+    pixels = read_stored(record.image, record.place)
     plane = plane_of(to_gray(pixels, record.image))
     return _Look(plane, record.spacing_mm, _mask_findings(dataset, i, plane.area), _screen(pixels, record.name))
 

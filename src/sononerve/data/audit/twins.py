@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from ...errors import InputError
 from ..dataset import Dataset
 from ..duplicates import ALIKE, Pair, clusters
 from ..split import PARTS, Split
@@ -92,6 +93,17 @@ def across_subjects(dataset: Dataset, pairs: Sequence[Pair]) -> list[Pair]:
         if known and len(subjects) == 2 and pair.likeness >= ALIKE:
             best.setdefault((subjects[0], subjects[1]), pair)
     return list(best.values())
+
+
+def check_names(dataset: Dataset, division: Split, fold: int) -> None:
+    """Raise `InputError` where the split has no such fold, or where it was made for other data: it would look clean."""
+    listed = {name for part in PARTS for name in division.fold(fold).part(part)}
+    unknown = [name for name in dataset.names if name not in listed]
+    if unknown:
+        raise InputError(
+            f"{dataset.folder}: {len(unknown)} of {len(dataset)} frames are not in the split, {unknown[0]} for one; "
+            "was it made for this data? make it again with 'sononerve split'"
+        )
 
 
 def across_parts(
