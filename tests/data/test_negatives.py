@@ -1,6 +1,7 @@
 """Crops without a nerve hold none, those with it hold it all, and nothing else tells them apart."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -151,6 +152,19 @@ def test_without_subjects_no_split_tears_the_crops_of_a_frame_or_its_duplicate_a
             sides.setdefault(homes[name.split("@")[0]], set()).add(part)
     assert homes["images/0.png"] == homes["images/0b.png"]
     assert all(len(parts) == 1 for parts in sides.values())
+
+
+def test_crops_of_two_subjects_who_share_a_frame_are_of_one_subject(drawn, tmp_path):
+    few = drawn.select(range(12))
+    shared = replace(few.records[0], name="again.png", subject="other")
+    joined = replace(
+        few, records=(*few.records, shared), areas=few.areas[[*range(12), 0]], sizes=few.sizes[[*range(12), 0]]
+    )
+    write_negatives(joined, tmp_path / "out")
+    subjects = {r.name.split("@")[0]: r.subject for r in load_dataset(tmp_path / "out").records}
+    groups = dict(zip(joined.names, find_groups(joined)[1], strict=True))
+    assert "other" in groups["again.png"] and "other" in groups[few.names[0]]
+    assert all(subject == groups[name] for name, subject in subjects.items())
 
 
 def test_written_crops_and_phantoms_are_read_again_half_of_them_empty(drawn, tmp_path):

@@ -183,6 +183,19 @@ def test_without_subjects_videos_and_the_twins_between_them_stay_together(data_f
     assert groups[2] == groups[3] != groups[4] == groups[5]
 
 
+def test_a_video_stays_whole_beside_frames_of_none(data_folder):
+    rows = []
+    for i in range(8):
+        data_folder.image(f"{i}.png", size=(64, 64))
+        data_folder.mask(f"m{i}.png", size=(64, 64))
+        rows.append(f"{i}.png,m{i}.png,{'clip' if i < 5 else ''}")
+    data_folder.manifest(*rows, header="image,mask,video")
+    grouping, groups = find_groups(load_dataset(data_folder.path))
+    assert grouping == "video"
+    assert len(set(groups[:5])) == 1
+    assert len(set(groups)) == 4
+
+
 def test_usgra_seg_is_split_by_duplicate_cluster_and_says_that_subjects_are_unknown(usgra):
     division = split(usgra, 2)
     assert division.grouping == "duplicate cluster"

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..errors import InputError
 from ..frame import Sample
+from ..settings import first_fault
 from .balance import balance
 from .dataset import Dataset, Progress
 from .layouts import LAYOUTS
@@ -72,8 +73,7 @@ def read_config(sizes: str, margin: float, whole: float, seed: int) -> Negatives
         shares = tuple(float(word) for word in sizes.split(","))
         return NegativesConfig(sizes=shares, margin=margin, whole=whole, seed=seed)
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise InputError(f"--{fault['loc'][0]}: {fault['msg']}, found {fault['input']}") from error
+        raise InputError(f"--{first_fault(error, {})}") from error
     except ValueError as error:
         raise InputError(f"--sizes {sizes}: expected numbers with commas, as 0.3,0.4") from error
 
@@ -92,8 +92,22 @@ class Crop:
     trivia: tuple[float, ...]
 
 
-Candidates = tuple[list[Crop], list[Crop]]
-"""Crops of one frame and size, without and with the nerve."""
+@dataclass(frozen=True)
+class _Candidates:
+    """Where crops of one shape may lie in a frame: upper left ``corners`` ``(n, 2)``, their `TRIVIA` ``(n, 5)``."""
+
+    index: int
+    size: float
+    shape: tuple[int, int]
+    present: bool
+    corners: Places
+    trivia: NDArray[np.float64]
+
+    def crop(self, number: int) -> Crop:
+        """One of them."""
+        (top, left), (height, width) = self.corners[number].tolist(), self.shape
+        area = Area(top, top + height, left, left + width)
+        return Crop(self.index, self.size, self.present, area, tuple(self.trivia[number].tolist()))
 
 
 @dataclass(frozen=True)
@@ -125,9 +139,9 @@ def negatives(
     """Yield named crops, as many without a nerve as with it, frame by frame.
 
     A crop of ``images/3.png`` is called ``images/3.png@without30.png`` or ``@with30``, 30 for 0.3 of the scan area. It
-    keeps the frame's subject, spacing and annotator. Where subjects are unknown, ``video`` names the frame's group as
-    `sononerve.data.split.find_groups` finds it, so that no split tears the crops of a frame, or of its duplicates,
-    apart. Deterministic in ``config.seed``.
+    keeps the frame's spacing and annotator. ``subject``, or ``video`` where subjects are unknown, names the frame's
+    group as `sononerve.data.split.find_groups` finds it, so that no split tears the crops of a frame, of its
+    duplicates, or of two subjects who share one, apart. Deterministic in ``config.seed``.
 
     >>> list(negatives(load_dataset("frames")))[0][0]  # doctest: +SKIP
     'images/1_0.png@without30.png'
@@ -139,7 +153,7 @@ def draw_crops(dataset: Dataset, config: NegativesConfig | None = None, progress
     """Choose the crops of a data set without cutting them; decodes each frame once."""
     config = config or NegativesConfig()
     fates: dict[float, dict[Fate, int]] = {size: dict.fromkeys(FATES, 0) for size in config.sizes}
-    found: dict[float, list[Candidates]] = {size: [] for size in config.sizes}
+    found: dict[float, list[tuple[_Candidates, _Candidates]]] = {size: [] for size in config.sizes}
     for i, name in enumerate(dataset.names):
         sample, rng = dataset[i], np.random.default_rng([config.seed, zlib.crc32(name.encode())])
         for size in config.sizes:
@@ -153,15 +167,15 @@ def draw_crops(dataset: Dataset, config: NegativesConfig | None = None, progress
             progress(i + 1, len(dataset))
     chosen: list[Crop] = []
     for drawn_ones in found.values():
-        without, with_nerve = ([np.array([crop.trivia for crop in both[k]]) for both in drawn_ones] for k in (0, 1))
+        without, with_nerve = ([both[k].trivia for both in drawn_ones] for k in (0, 1))
         for (empty, full), (a, b) in zip(drawn_ones, balance(without, with_nerve), strict=True):
-            chosen += [empty[a], full[b]]
+            chosen += [empty.crop(a), full.crop(b)]
     return Crops(tuple(sorted(chosen, key=lambda crop: crop.index)), fates)
 
 
 def _candidates(
     sample: Sample, index: int, size: float, config: NegativesConfig, rng: np.random.Generator
-) -> Candidates | Fate:
+) -> tuple[_Candidates, _Candidates] | Fate:
     """Crops without and with the nerve, at most ``draws`` of each; or why there are none."""
     if sample.labels is None:
         raise InputError(f"{sample.frame.source}: no mask; expected one, or nobody knows where there is no nerve")
@@ -180,13 +194,11 @@ def _candidates(
     if not len(empty):
         return "no room beside the nerve"
 
-    def crops(places: Places, present: bool) -> list[Crop]:
+    def candidates(places: Places, present: bool) -> _Candidates:
         corners = places[rng.permutation(len(places))[: config.draws]] + (screen.top, screen.left)
-        numbers = _trivia(sample.frame.pixels, screen, corners, shape)
-        areas = [Area(top, top + shape[0], left, left + shape[1]) for top, left in corners.tolist()]
-        return [Crop(index, size, present, area, tuple(row)) for area, row in zip(areas, numbers.tolist(), strict=True)]
+        return _Candidates(index, size, shape, present, corners, _trivia(sample.frame.pixels, screen, corners, shape))
 
-    return crops(empty, False), crops(full, True)
+    return candidates(empty, False), candidates(full, True)
 
 
 def _claimed(nerve: NDArray[np.bool_], boxes: NDArray[np.float32] | None) -> NDArray[np.bool_]:
@@ -214,13 +226,14 @@ def _trivia(pixels: NDArray[np.uint8], screen: Area, corners: Places, shape: tup
 
 def cut(dataset: Dataset, crops: Crops) -> Iterator[tuple[str, Sample]]:
     """Cut chosen crops out of their frames; decodes each frame once more."""
-    homes = _homes(dataset)
+    grouping, groups = find_groups(dataset)
+    home = "subject" if grouping == "subject" else "video"  # a group of unknown people must not be called a subject
     for index, together in groupby(crops.chosen, lambda crop: crop.index):
         sample, record = dataset[index], dataset.records[index]
         for crop in together:
             word = "with" if crop.present else "without"
             name = f"{record.name}@{word}{round(100 * crop.size)}.png"
-            yield name, replace(_cut(sample, crop.area, name), video=homes[index])
+            yield name, replace(_cut(sample, crop.area, name), **{home: groups[index]})
 
 
 def write_negatives(
@@ -244,13 +257,6 @@ def write_negatives(
     drawn = phantom_pairs(phantoms, dataset.classes, named_subjects, config.seed) if phantoms else iter(())
     LAYOUTS["manifest"].write(chain(cut(dataset, crops), drawn), dataset.classes, Path(out))
     return crops
-
-
-def _homes(dataset: Dataset) -> list[str | None]:
-    """The video that each frame's crops are said to be from: a group is no subject, and must not be called one."""
-    if all(record.subject is not None for record in dataset.records):
-        return [record.video for record in dataset.records]
-    return list(find_groups(dataset)[1])
 
 
 def _cut(sample: Sample, area: Area, name: str) -> Sample:

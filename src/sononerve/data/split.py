@@ -212,8 +212,8 @@ def find_groups(
     found = [f"cluster {number}" for number in clusters(pairs, len(dataset), least)]
     if not without:
         return "subject", _merge([str(record.subject) for record in records], found)
-    if all(record.video is not None for record in records):
-        return "video", _merge([str(record.video) for record in records], found)
+    if any(record.video is not None for record in records):
+        return "video", _merge([record.video or f"frame {record.name}" for record in records], found)
     return "duplicate cluster", found
 
 
