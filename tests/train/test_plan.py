@@ -42,7 +42,7 @@ def planned(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]:
     """Plan on a machine that takes half a second per step."""
     monkeypatch.setattr(planning, "time_step", lambda *_, **__: 0.5)
 
-    def plan(reserve_s: float = 0.0, **changes: object) -> Plan:
+    def plan(reserve_s: float = 0.0, tune: int = TUNE, **changes: object) -> Plan:
         config = tiny(**{"steps": None} | changes)
         model = build("unet", {"width": 4, "depth": 3}, 1)
         choices = Choices(
@@ -58,16 +58,19 @@ def planned(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]:
         )
         setup = Setup(facts=FACTS, warnings=(), choices=choices, preprocess=Preprocess(height=32, width=32))
         batch: Batch = as_batch(np.zeros((4, 32, 32), np.float32), np.zeros((4, 32, 32), np.uint8))
-        return make_plan(config, setup, model, DiceCrossEntropy(), batch, (FIT, TUNE), reserve_s)
+        return make_plan(config, setup, model, DiceCrossEntropy(), batch, (FIT, tune), reserve_s)
 
     return plan
 
 
 @pytest.mark.parametrize("budget_s", [60, 300, 1800, 7200])
 @pytest.mark.parametrize("reserve_s", [0, 20])
-def test_a_budget_is_filled_and_not_overrun(planned: Callable[..., Plan], budget_s: float, reserve_s: float) -> None:
+@pytest.mark.parametrize("tune", [TUNE, 300])
+def test_a_budget_is_filled_and_not_overrun(
+    planned: Callable[..., Plan], budget_s: float, reserve_s: float, tune: int
+) -> None:
     """Steps, looks at the tune part and the reserve take 75 to 95 % of the time asked for."""
-    plan = planned(reserve_s, budget_s=budget_s)
+    plan = planned(reserve_s, tune, budget_s=budget_s)
     taken = plan.steps * plan.step_s + plan.rounds * plan.look_s + reserve_s
     assert 0.75 * budget_s <= taken <= 0.95 * budget_s
 

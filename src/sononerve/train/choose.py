@@ -29,6 +29,7 @@ STEPS_PER_PASS = 4  # at least, so that few frames are not all in one batch
 HOPELESS = 2.0  # times as long with two frames: 16 bits are not tried with a whole batch
 FEW = 2  # frames of the smaller batch that is timed; one may be too few for a normalisation by batch
 LOOKS = 14  # steps that as many frames as are in the tune part would take: 40 looks, forward only
+MOST_LOOKING = 0.2  # of the time; where the tune part is large, there are fewer looks
 MEMORY_USED = 0.6  # of what is free; a step also needs passing space
 FEW_PASSES_EACH, MILD = 10, 0.5  # below so many passes a frame is varied half as often
 ENOUGH_GROUPS = 20  # in the tune part; 9 frames of usgra-seg chose worse for the nerve than the end did
@@ -104,8 +105,8 @@ class Probe:
 
     def steps_in(self, seconds: float, longest: int, width: int | None, tune_frames: int) -> float:
         """How many steps fit into the time, of which this has spent some and the looks at the tune part take some."""
-        step_s = self.step_s(longest, width)
-        return max(0.0, (seconds - self.spent_s) / step_s - LOOKS * tune_frames / self.batch)
+        steps = max(0.0, seconds - self.spent_s) / self.step_s(longest, width)
+        return steps - min(LOOKS * tune_frames / self.batch, MOST_LOOKING * steps)
 
     def memory(self, longest: int, width: int | None) -> tuple[int, int]:
         """Bytes that a frame of a step takes on a canvas of that size, and those of the weights."""
@@ -275,7 +276,7 @@ def _keep(config: TrainConfig, tune_groups: int) -> tuple[Literal["best", "last"
         return config.keep, "as asked"
     if config.patience is not None:
         return "best", "early stopping trusts the tune part"
-    told = f"the tune part has {tune_groups} groups of frames"
+    told = f"the tune part has {tune_groups} group{'' if tune_groups == 1 else 's'} of frames"
     if tune_groups < ENOUGH_GROUPS:
         return "last", f"{told}, too few to choose a round by"
     return "best", told

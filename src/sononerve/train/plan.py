@@ -15,12 +15,13 @@ from ..data.module import Batch
 from ..errors import InputError
 from ..io.atomic import write_text
 from ..models.output import SegmentationModel
-from .choose import Choice
+from .choose import MOST_LOOKING, Choice
 from .config import TrainConfig
 from .machine import time_step
 from .setup import BUDGET_USED, DEFAULT_BUDGET_S, LOOP, Setup
 
 MOST_ROUNDS = 40
+LOST = 0.03  # of the steps at most, so that all rounds are of as many
 LOOK = 0.35  # of a step's time that a frame takes forward only
 
 
@@ -86,12 +87,14 @@ def make_plan(
     else:
         budget = budget or DEFAULT_BUDGET_S
         left = max(0.0, BUDGET_USED * budget - (time.monotonic() - began) - reserve_s)
-        rounds = max(1, min(MOST_ROUNDS, int(left / (look_s + LOOP * step_s))))
+        rounds = max(1, min(MOST_ROUNDS, int(MOST_LOOKING * left / look_s)))
         steps = max(1, int((left - rounds * look_s) / (LOOP * step_s)))
+        rounds = next(r for r in range(min(rounds, steps), 0, -1) if steps % r <= LOST * steps)
+        steps -= steps % rounds
         why = f"{left:.0f} s of the budget of {budget:.0f} s are left for steps of {step_s:.2f} s"
-    per_round = math.ceil(steps / MOST_ROUNDS)
-    rounds = math.ceil(steps / per_round) if budget is None else max(1, steps // per_round)
-    steps = rounds * per_round
+    if budget is None:
+        rounds = math.ceil(steps / math.ceil(steps / MOST_ROUNDS))
+        steps = rounds * math.ceil(steps / MOST_ROUNDS)
     told = Choice(name="steps", value=str(steps), reason=why)
     return Plan(
         facts=setup.facts,

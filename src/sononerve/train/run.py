@@ -109,6 +109,8 @@ def open_split(dataset: Dataset, out: Path, given: Path | None, fold: int) -> Sp
 def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
     check_folder(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        if resume:
+            console.print(f"warning: {out}: no run to go on with; a new one begins")
         return
     if not resume:
         raise InputError(f"{out}: is there already; use --resume to go on with it, or another --out")
