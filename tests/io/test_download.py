@@ -12,6 +12,12 @@ BODY = b"weights" * 1000
 SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
+def test_an_address_with_other_letters_is_asked_for_in_ascii(web, tmp_path):
+    web.put("/f%C3%BCr%20a.bin?x=%C3%A4&y=1", BODY)
+    download(f"{web.address}/für a.bin?x=ä&y=1", tmp_path / "a.bin", SHA256, 10_000)
+    assert (tmp_path / "a.bin").read_bytes() == BODY
+
+
 def test_a_file_comes_whole_and_its_sha256_is_told(web, tmp_path):
     seen = []
     address = web.put("/a.bin", BODY)

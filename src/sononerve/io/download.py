@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from ..errors import InputError
 from .atomic import blamed_on
@@ -106,7 +106,8 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 def _opened(address: str) -> Iterator[http.client.HTTPResponse]:
     """The answer to a request; whatever goes wrong, also while it is read, is an `InputError`."""
     parts = _checked(address)
-    plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    path, query = (quote(part, safe="/%:=&+,;@!$'()*~-._?[]") for part in (parts.path, parts.query))
+    plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], path=path, query=query))
     request = urllib.request.Request(plain, headers={"User-Agent": AGENT, "Accept-Encoding": "identity"})
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()

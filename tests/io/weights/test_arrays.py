@@ -87,6 +87,15 @@ def test_safetensors_of_every_type_come_back():
         read_arrays(safetensors.torch.save({"a": torch.ones(3).to(torch.float8_e4m3fn)}), "a.safetensors")
 
 
+def test_safetensors_whose_length_begins_as_a_pickle_does_come_back():
+    value = np.arange(3, dtype=np.float32)
+    found = [safetensors.numpy.save({"a": value}, {"note": "x" * length}) for length in range(300)]
+    alike = [content for content in found if content[:1] == b"\x80"]
+    assert alike
+    for content in alike:
+        assert np.array_equal(read_arrays(content, "a.safetensors")["a"], value)
+
+
 def test_safetensors_and_plain_pickles_come_back():
     values = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(7)}
     check = {name: torch.from_numpy(array) for name, array in values.items()}

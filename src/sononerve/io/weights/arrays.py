@@ -42,10 +42,10 @@ def read_arrays(content: bytes, source: str) -> dict[str, Array]:
     try:
         if content[:4] == b"PK\x03\x04":
             tensors = _from_torch_zip(content)
+        elif content[8:9] == b"{" and int.from_bytes(content[:8], "little") <= len(content) - 8:
+            tensors = _from_safetensors(content)  # its length may begin as a pickle does
         elif content[:1] == b"\x80":
             tensors = _from_pickle(io.BytesIO(content))
-        elif content[8:9] == b"{":
-            tensors = _from_safetensors(content)
         else:
             raise NotArraysError("its first bytes are of none of them")
         if not tensors:
