@@ -148,6 +148,18 @@ def test_nothing_is_replaced_unless_told(nerve: Predictor, frames: list[Path], t
     assert pixels(out / "b.png").shape == (30, 50)
 
 
+def test_resuming_with_other_frames_of_the_same_names_is_refused(
+    both: Predictor, frames: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    predict_files(both, frames, out, Wanted())
+    before = contents(out)
+    write_png(tmp_path / "new" / "b.png", bright_frame())
+    with pytest.raises(InputError, match=r"out/b\.png: is of .*frames/b\.png, and .*new/b\.png would replace it"):
+        predict_files(both, [tmp_path / "new" / "b.png"], out, Wanted(), resume=True)
+    assert contents(out) == before
+
+
 @pytest.mark.parametrize("freely", [{"overwrite": True}, {"resume": True}])
 def test_the_frames_themselves_are_never_replaced(
     nerve: Predictor, frames: list[Path], freely: dict[str, bool]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,7 +82,9 @@ def list_files(inputs: Iterable[Path]) -> list[Path]:
     for given in inputs:
         found = sorted(filter(frames.is_source, given.iterdir())) if given.is_dir() else [given]
         if not found:
-            raise InputError(f"{given}: holds no image; expected {frames.EXPECTED} files")
+            below = any(path.is_dir() for path in given.iterdir())
+            told = "; the folders in it are not opened, name them one by one" if below else ""
+            raise InputError(f"{given}: holds no image; expected {frames.EXPECTED} files{told}")
         files += found
     seen: dict[str, Path] = {}
     for file in files:
@@ -130,6 +132,7 @@ def predict_files(
     if not resume and not overwrite:
         _refuse_to_replace([out / TABLE, *planned])
     rows = _read_table(out / TABLE, predictor) if resume else []
+    _refuse_to_mix(rows, planned, out, wanted, predictor.classes)
     lacking = {planned[path].key for path in planned if not path.exists()}
     rows = [row for row in rows if _key(row) not in lacking]
     finished = {_key(row) for row in rows}
@@ -214,6 +217,20 @@ def _refuse_to_replace(planned: Sequence[Path]) -> None:
         raise InputError(
             f"{there[0]}: is there already; use --resume to go on, --overwrite to replace, or another --out"
         )
+
+
+def _refuse_to_mix(
+    rows: Sequence[dict[str, str]], planned: Mapping[Path, Target], out: Path, wanted: Wanted, classes: Sequence[str]
+) -> None:
+    """Raise `InputError` where a picture in the table, of another file, would be replaced by one that is planned."""
+    for file, frame in dict.fromkeys(map(_key, rows)):
+        made = Target(Path(file), int(frame) if frame.isdecimal() else None)
+        for path in wanted.paths(made, out, classes).values():
+            if path in planned and planned[path].key != made.key:
+                raise InputError(
+                    f"{path}: is of {file}, and {planned[path].file} would replace it; name the files as before, or "
+                    "predict into another --out"
+                )
 
 
 def _read_table(path: Path, predictor: Predictor) -> list[dict[str, str]]:
