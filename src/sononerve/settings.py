@@ -63,4 +63,7 @@ def first_fault(error: ValidationError, options: Mapping[str, str]) -> str:
     if not fault["loc"]:
         return f"expected settings by name, found {fault['input']!r:.60}"
     field = ".".join(str(part) for part in fault["loc"])
-    return f"{options.get(field, field)}: {fault['msg']}, found {fault['input']!r:.60}"
+    if fault["type"] == "extra_forbidden":
+        return f"{options.get(field, field)}: there is no such setting"
+    told = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{options.get(field, field)}: {told}, found {fault['input']!r:.60}"

@@ -29,12 +29,23 @@ def resolve_classes(values: Mapping[str, frozenset[int]], classes: tuple[str, ..
         if unknown:
             expected = "0, 1 (or 255)" if count == 1 else f"0 to {count}"
             raise InputError(
-                f"{file}: unknown label value {unknown[0]}; expected {expected}: name the classes with --classes, "
-                "in the order of their values, or correct the mask"
+                f"{file}: unknown label value {unknown[0]}; expected {expected}: {_remedy(found, classes)}"
             )
     if classes is not None:
         return classes
     return tuple(ASSUMED_NAMES[i] if i < len(ASSUMED_NAMES) else f"class {i + 1}" for i in range(count))
+
+
+def _remedy(found: frozenset[int], classes: tuple[str, ...] | None) -> str:
+    if len(found) > MOST_CLASSES:
+        return (
+            f"it holds {len(found)} values, as masks do that were smoothed or scaled; export it again as it was drawn"
+        )
+    if classes is not None:
+        return "correct the mask, or name more classes with --classes"
+    if max(found) > MOST_CLASSES:
+        return "number the classes of the masks 1, 2, ..."
+    return "name the classes with --classes, in the order of their values, or correct the mask"
 
 
 def to_labels(values: ByteArray, classes: int) -> ByteArray:

@@ -1,5 +1,7 @@
 """images/ beside masks/: paired by name, and nothing left over on either side."""
 
+import unicodedata
+
 import pytest
 
 from sononerve.data.layouts.folders import matches, read
@@ -22,6 +24,23 @@ def test_a_mask_may_carry_an_ending(data_folder, ending):
     data_folder.mask(f"labels/a{ending}.tif")
     assert matches(data_folder.path)
     assert read(data_folder.path)[0].mask.name == f"a{ending}.tif"
+
+
+def test_folders_within_pair_with_those_of_their_name(data_folder):
+    for person in ("P1", "P2"):
+        data_folder.image(f"Images/{person}/0.jpg")
+        data_folder.mask(f"MASKS/{person}/0_mask.png")
+    data_folder.text("Images/.cache/x.png", "x")
+    assert matches(data_folder.path)
+    records = read(data_folder.path)
+    assert [r.name for r in records] == ["Images/P1/0.jpg", "Images/P2/0.jpg"]
+    assert [r.mask.parent.name for r in records] == ["P1", "P2"]
+
+
+def test_an_accent_may_be_written_in_two_ways(data_folder):
+    data_folder.image(f"images/{unicodedata.normalize('NFD', 'Müller')}.png")
+    data_folder.mask(f"masks/{unicodedata.normalize('NFC', 'Müller')}.png")
+    assert len(read(data_folder.path)) == 1
 
 
 def test_other_files_and_hidden_ones_are_passed_by(data_folder):

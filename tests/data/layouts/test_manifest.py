@@ -151,7 +151,8 @@ def test_a_bad_frame_number_is_refused(filled, frame):
     ("content", "fault"),
     [
         ("picture,mask\nimages/a.png,masks/a.png\n", "no column image"),
-        ("image;mask\nimages/a.png;masks/a.png\n", "no column image, mask"),
+        ("image;mask\nimages/a.png;masks/a.png\n", "...: it is separated by semicolons, save it with commas"),
+        ("Image,Mask\nimages/a.png,masks/a.png\n", "expected image, mask, ..., found Image, Mask"),
         ("", "no column image, mask"),
         ("image,mask\n", "no rows"),
         ("image,mask\nimages/a.png,\n", "line 2: no mask for images/a.png"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from ...errors import InputError
@@ -25,13 +25,23 @@ def read_rows(table: Path, needed: Sequence[str], instead: Mapping[str, str] | N
             there = set(rows.fieldnames or ())
             missing = [name for name in needed if name not in there and (instead or {}).get(name) not in there]
             if missing:
-                raise InputError(f"{table}: no column {', '.join(missing)}; expected {', '.join(needed)}, ...")
+                raise InputError(
+                    f"{table}: no column {', '.join(missing)}; expected {', '.join(needed)}, ...{_what_is_there(there)}"
+                )
             found = [(f"{table}, line {rows.line_num}", _texts(row)) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{table}: not a CSV file in UTF-8 ({error}); save it as one") from error
     if not found:
         raise InputError(f"{table}: no rows; expected one per frame")
     return found
+
+
+def _what_is_there(columns: Set[str]) -> str:
+    """What may be wrong with the first line: a spreadsheet's own separator, or other names."""
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(columns) == 1 and mark in next(iter(columns)):
+            return f": it is separated by {name}, save it with commas"
+    return f", found {', '.join(sorted(columns))[:200]}" if columns else ", found nothing"
 
 
 def _texts(row: Mapping[str | None, str | list[str] | None]) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,7 +19,8 @@ MASK_ENDINGS = ("", "_mask", "-mask", "_label", "_seg")
 
 
 def _folder(folder: Path, names: tuple[str, ...]) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_dir()), None)
+    there = {path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()}
+    return next((there[name] for name in names if name in there), None)
 
 
 def matches(folder: Path) -> bool:
@@ -27,21 +29,24 @@ def matches(folder: Path) -> bool:
 
 
 def read(folder: Path) -> list[Record]:
-    """Pair ``images/NAME.*`` with ``masks/NAME.*`` or ``masks/NAME_mask.*``; raise `InputError` for one alone."""
+    """Pair ``images/NAME.*`` with ``masks/NAME.*`` or ``masks/NAME_mask.*``; raise `InputError` for one alone.
+
+    Sub-folders are opened, and pair with those of their name: ``images/P1/0.png`` with ``masks/P1/0.png``.
+    """
     images, masks = _folder(folder, IMAGE_FOLDERS), _folder(folder, MASK_FOLDERS)
     if images is None or masks is None:
         raise InputError(f"{folder}: expected a folder images/ beside a folder masks/")
-    frames = _by_stem(images)
+    frames = _by_name(images)
     if not frames:
         raise InputError(f"{images}: holds no image; expected PNG, JPEG, TIFF or BMP files")
-    drawn = _by_stem(masks)
+    drawn = _by_name(masks)
     records, faults = [], []
-    for stem, image in sorted(frames.items()):
-        names = [stem + ending for ending in MASK_ENDINGS if stem + ending in drawn]
+    for name, image in sorted(frames.items()):
+        names = [name + ending for ending in MASK_ENDINGS if name + ending in drawn]
         if names:
             records.append(Record(image.relative_to(folder).as_posix(), image, drawn.pop(names[0])))
         else:
-            faults.append(f"{image}: no mask; expected {masks / (stem + '.png')} (all 0 where there is no nerve)")
+            faults.append(f"{image}: no mask; expected {masks / (name + '.png')} (all 0 where there is no nerve)")
     faults += [
         f"{mask}: a mask without an image; expected one of its name in {images}, or remove it"
         for mask in sorted(drawn.values())
@@ -49,12 +54,17 @@ def read(folder: Path) -> list[Record]:
     return sound(records, faults)
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def _by_name(folder: Path) -> dict[str, Path]:
+    """The images in and below a folder, by path without ending; in one of the two ways to write an accent."""
     found: dict[str, Path] = {}
-    for path in sorted(p for p in folder.iterdir() if p.is_file() and is_image(p) and not p.name.startswith(".")):
-        if path.stem in found:
-            raise InputError(f"{path}: {found[path.stem].name} has the same name; keep one of the two")
-        found[path.stem] = path
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and is_image(p)):
+        below = path.relative_to(folder)
+        if any(part.startswith(".") for part in below.parts):
+            continue
+        name = unicodedata.normalize("NFC", below.with_suffix("").as_posix())
+        if name in found:
+            raise InputError(f"{path}: {found[name].name} has the same name; keep one of the two")
+        found[name] = path
     return found
 
 
