@@ -387,7 +387,7 @@ def test_fragments_that_lie_about_their_size_are_refused(tmp_path, data):
         ({"BitsStored": 0}, "0 bits in 8"),
         ({"PixelRepresentation": 1}, "without sign"),
         ({"PhotometricInterpretation": "HSV"}, "expected gray, RGB, YBR or palette"),
-        ({"SamplesPerPixel": 4}, "4 samples"),
+        ({"SamplesPerPixel": 4}, "MONOCHROME2 colours in 4 sample(s) a pixel"),
         ({"BitsAllocated": 32, "BitsStored": 32}, "32 bits"),
     ],
 )
