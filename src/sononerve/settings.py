@@ -63,7 +63,7 @@ def first_fault(error: ValidationError, options: Mapping[str, str]) -> str:
     if not fault["loc"]:
         return f"expected settings by name, found {fault['input']!r:.60}"
     field = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{options.get(field, field)}: there is no such setting"
     told = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        told = "there is no such setting"
     return f"{options.get(field, field)}: {told}, found {fault['input']!r:.60}"
