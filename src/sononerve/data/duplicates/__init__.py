@@ -46,8 +46,9 @@ def find_pairs(dataset: Dataset, progress: Progress | None = None) -> list[Pair]
     """The pairs of likeness `RELATED` and more, most alike first.
 
     A frame is compared with its nearest, those of its own video or subject and others, and no more once `ENOUGH` of
-    one of them were found: so of a video of like frames not every pair is here, while the `clusters` hold them all.
-    Memory grows by 16 kB a frame, time by its square.
+    one of them were found: so of a video of like frames not every pair is here, but a chain of pairs, which is enough
+    for `clusters`. Where homes are unknown, a clip that drifts slowly may still hide a copy of itself. Memory grows by
+    16 kB a frame, time by its square.
     """
     return pairs_of(planes_of(dataset, progress), dataset.homes)
 
