@@ -57,6 +57,9 @@ def train(
         typer.Option("--drop", help="Leave frames to fit out whose masks contradict those of near-duplicates."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    plan_only: Annotated[
+        bool, typer.Option("--plan-only", help="Plan the run and stop; --resume trains it, whatever the load then.")
+    ] = False,
     size: Annotated[
         int | None, typer.Option("--size", help="Longer side of what the network sees, pixels. Default: planned.")
     ] = None,
@@ -98,7 +101,7 @@ def train(
     """
     from ..settings import parse_settings
     from ..train.config import TrainConfig, changed, parse_duration
-    from ..train.run import CONFIG
+    from ..train.run import CONFIG, begin
     from ..train.run import train as run_training
 
     told: dict[str, object] = {
@@ -128,6 +131,10 @@ def train(
     }
     base = out / CONFIG if resume and (out / CONFIG).is_file() else config_file
     config = changed(None if base is None else TrainConfig.read(base), told, parse_settings(setting or []))
+    if plan_only:
+        begin(config, out, split_file, resume)
+        typer.echo(f"planned: {out}", err=as_json)
+        return
     evaluation = run_training(config, out, split_file, resume)
     tell(evaluation.scores, as_json)
     typer.echo(f"model: {out / 'bundle'}", err=as_json)

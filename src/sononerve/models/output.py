@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+Head = Literal["presence", "box"]
 
 
 @dataclass
@@ -16,13 +20,15 @@ class Output:
 
     ``logits`` ``(N, C, H, W)``: softmax over (0, logits), with C = 1 the sigmoid. ``presence`` ``(N,)``: logits of a
     nerve being in the frame. ``box`` ``(N, 4)``: cxcywh in 0..1. ``deeper``: logits of coarser decoder levels, finest
-    first, each ``(N, C, H/2^k, W/2^k)``, for deep supervision; only in training.
+    first, each ``(N, C, H/2^k, W/2^k)``, for deep supervision; only in training. ``gates``: how far each skip is open,
+    0..1, finest first, each ``(N, 1, H/2^k, W/2^k)``, of networks that have gates.
     """
 
     logits: Float[Tensor, "n c h w"]
     presence: Float[Tensor, " n"] | None = None
     box: Float[Tensor, "n 4"] | None = None
     deeper: tuple[Float[Tensor, "n c _h _w"], ...] = ()
+    gates: tuple[Float[Tensor, "n 1 _h _w"], ...] = ()
 
     def probabilities(self) -> Float[Tensor, "n c h w"]:
         """Probability of each class, background left out, ``(N, C, H, W)`` in 0..1."""
@@ -42,11 +48,26 @@ def with_background(logits: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c+1 h 
 class SegmentationModel(nn.Module, ABC):
     """Base of all architectures: a normalised batch ``(N, 1, H, W)`` in, an `Output` out.
 
-    ``divisor``: H and W must be multiples of it.
+    ``divisor``: H and W must be multiples of it. ``heads``: what it answers beside the mask. ``pretrained``: the name
+    of the imported weights it begins with, None for a random beginning. ``frozen_share``: for so much of the training,
+    0..1, some of its parameters stay as they are.
     """
 
     divisor: int = 1
+    heads: tuple[Head, ...] = ()
+    pretrained: str | None = None
+    frozen_share: float = 0.0
 
     @abstractmethod
     def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
         """Answer a batch; H and W are multiples of ``divisor``."""
+
+    def load_pretrained(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the imported weights called ``pretrained``; raise `ValueError` where they do not fit."""
+
+    def learning_rates(self) -> dict[str, float]:
+        """A factor on the learning rate for each parameter that has one, by its name; 1 for all others."""
+        return {}
+
+    def thaw(self, done: float) -> None:
+        """Freeze or free parameters, where ``done`` of the training, 0..1, is over."""

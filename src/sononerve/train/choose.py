@@ -13,7 +13,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..data.module import Batch, as_batch
-from ..losses import DiceCrossEntropy
 from ..models import MODELS, Setting, build, check_settings
 from ..models.output import SegmentationModel
 from .config import TrainConfig
@@ -85,8 +84,8 @@ class Probe:
         self.config, self.shape, self.batch, self.classes = config, shape, batch, classes
         self.accelerator = accelerator
         self.side = SIZES[0] if accelerator == "cpu" else USUAL_SIZE  # small work does not show what a GPU can do
-        self.loss = DiceCrossEntropy(**config.loss.model_dump())
-        self.divisor = self._model(None).divisor
+        model = self._model(None)
+        self.loss, self.divisor = config.loss.build(model.heads), model.divisor
         self.spent_s = 0.0
         self._costs: dict[int | None, tuple[float, float]] = {}
         self.precision, self.reason = self._choose_precision()

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 from ..data.augment import Augment
 from ..errors import InputError
 from ..io.atomic import write_text
+from ..losses import DiceCrossEntropy, MultiTask
 from ..models import Setting
+from ..models.output import Head
 from ..settings import first_fault, merge, merge_settings
 
 Precision = Literal["auto", "32", "bf16", "16"]
@@ -69,12 +71,20 @@ class OptimiserConfig(_Part):
 
 
 class LossConfig(_Part):
-    """Weights of `sononerve.losses.DiceCrossEntropy`."""
+    """Weights of `sononerve.losses.DiceCrossEntropy`, and of the branches in `sononerve.losses.MultiTask`."""
 
     dice: float = Field(default=1.0, ge=0)
     cross_entropy: float = Field(default=1.0, ge=0)
     deeper: float = Field(default=0.5, ge=0, le=1)
     batch: bool = True
+    presence: float = Field(default=0.5, ge=0)
+    box: float = Field(default=0.2, ge=0)
+    weighting: Literal["fixed", "uncertainty"] = "fixed"
+
+    def build(self, heads: tuple[Head, ...] = ()) -> MultiTask:
+        """The loss of a network with these heads."""
+        mask = DiceCrossEntropy(self.dice, self.cross_entropy, self.deeper, self.batch)
+        return MultiTask(mask, heads, self.presence, self.box, self.weighting)
 
 
 class TrainConfig(_Part):

@@ -26,6 +26,8 @@ PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "16": "16-mixed",
 }
 
+DISTRIBUTED = "ddp_spawn_find_unused_parameters_true"  # a frozen layer gets no gradient
+
 
 def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: Plan, folder: Path) -> Path:
     """Train as planned, going on from the state in ``folder`` where there is one; return the file with the weights."""
@@ -71,7 +73,7 @@ def _trainer(config: TrainConfig, plan: Plan, folder: Path) -> Trainer:
     return Trainer(
         accelerator=plan.choices.accelerator,
         devices=config.devices,
-        strategy="auto" if config.devices == 1 else "ddp_spawn",
+        strategy="auto" if config.devices == 1 else DISTRIBUTED,
         precision=PRECISION[plan.choices.precision],
         max_epochs=plan.rounds,
         gradient_clip_val=config.optimiser.clip,

@@ -96,14 +96,17 @@ def time_step(
     accelerator: str,
     warm: int = WARM_STEPS,
     timed: int = TIMED_STEPS,
+    done: float = 1.0,
 ) -> float:
     """Median seconds of one training step on a copy of the model, after a warm-up.
 
-    Steps that take seconds are timed less often, down to one without a warm-up.
+    Steps that take seconds are timed less often, down to one without a warm-up. ``done``: at which share of the
+    training, 0..1, where the network is frozen for some of it.
     """
     device = torch.device(accelerator)
     network = copy.deepcopy(model).to(device).train()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.thaw(done)
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     frames, labels = batch.frames.to(device), batch.labels.to(device)

@@ -77,6 +77,9 @@ def make_plan(
     choices = setup.choices
     began = time.monotonic()
     step_s = time_step(model, loss, batch, choices.precision, choices.accelerator)
+    if model.frozen_share > 0:
+        frozen_s = time_step(model, loss, batch, choices.precision, choices.accelerator, done=0.0)
+        step_s += model.frozen_share * (frozen_s - step_s)
     look_s = LOOK * step_s * frames[1] / choices.batch + 0.2
     budget = config.budget_s
     if config.steps is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,8 +15,8 @@ from ..data.split import Split, split
 from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
 from ..io.atomic import check_folder, write_text
-from ..losses import DiceCrossEntropy
-from ..models import SegmentationModel, build, check_settings
+from ..losses import MultiTask
+from ..models import SegmentationModel, build
 from ..process import keep_memory
 from ..progress import console, counted
 from ..runtime.bundle import CARD, SCORES, Bundle, write_bundle
@@ -25,6 +26,7 @@ from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
 from .fit import fit
 from .plan import Plan, make_plan
+from .pretrained import check_pretrained, load_pretrained
 from .setup import Setup, set_up
 from .task import Supervised
 
@@ -35,17 +37,47 @@ SCORING_S = 0.25  # per frame of the test part
 KNOWING_S = 0.01  # per frame of the data set, which is read once more to know the test part by its pixels
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A run that is planned, with its folder on disk, and all that training it takes. ``fitted``: the frames to fit."""
+
+    config: TrainConfig
+    dataset: Dataset
+    division: Split
+    dropped: dict[str, str]
+    fitted: Dataset
+    varied: VariedFrames
+    plain: PlainFrames
+    model: SegmentationModel
+    loss: MultiTask
+    plan: Plan
+
+
 def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, resume: bool = False) -> Evaluation:
     """Train as ``config`` says into the new folder ``out``, and score the result on the test part.
 
-    With ``resume`` a run that was stopped goes on, to the weights it would have had. ``out/bundle`` is the model.
-    Raises `InputError` for bad data or a folder that is there, `TrainingError` where training cannot go on.
+    With ``resume`` a run that was stopped, or only begun, goes on, to the weights it would have had. ``out/bundle`` is
+    the model. Raises `InputError` for bad data or a folder that is there, `TrainingError` where training cannot go on.
 
     >>> train(TrainConfig(data=DataConfig(folder="frames"), budget_s=1800), "run")  # doctest: +SKIP
     """
+    run = begin(config, out, split_file, resume)
+    config, plan = run.config, run.plan
+    torch.set_num_threads(plan.threads)  # the order of sums depends on it, and with it what a resumed run arrives at
+    task = Supervised(run.model, run.loss, config.optimiser, plan.steps, config.seed, run.dataset.classes)
+    data = FrameModule(run.varied, run.plain, plan.choices.batch, plan.steps_per_round, plan.workers, config.seed)
+    task.load_state_dict(load_weights(fit(task, data, config, plan, Path(out))))
+    return _finish(run, Path(out))
+
+
+def begin(config: TrainConfig, out: Path | str, split_file: Path | None = None, resume: bool = False) -> Begun:
+    """Plan a training into the new folder ``out``, or open one that was begun there, and tell the plan.
+
+    Raises as `train` does. What was begun is trained by `train` with ``resume``.
+    """
     began, out = time.monotonic(), Path(out)
     keep_memory()
-    check_settings(config.model, config.network)
+    check_pretrained(config)
     _check_folder(out, config, resume)
     dataset = open_data(config)
     division = open_split(dataset, out, split_file, config.data.fold)
@@ -54,14 +86,15 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
     fit_part = [i for i in fit_part if dataset.names[i] not in dropped]
     scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
     ends = began - EXPORT_S - scoring_s
-    begun = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
-    setup = begun or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends)
+    known = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
+    setup = known or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends)
     config = setup.choices.pinned(config)
     torch.manual_seed(config.seed)
     model = build(config.model, config.network, len(dataset.classes))
-    loss = DiceCrossEntropy(**config.loss.model_dump())
+    load_pretrained(model)
+    loss = config.loss.build(model.heads)
     varied, plain = _feed(config, setup, dataset, fit_part, tune_part)
-    plan = begun or make_plan(
+    plan = known or make_plan(
         config,
         setup.model_copy(update={"preprocess": varied.preprocess}),
         model,
@@ -70,14 +103,11 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
         (varied.frames, len(plain)),
         time.monotonic() - ends,
     )
-    if begun is None:
+    if known is None:
         _write_folder(out, config, division, dropped, plan)
-    torch.set_num_threads(plan.threads)  # the order of sums depends on it, and with it what a resumed run arrives at
-    _announce(config, dataset, division, dropped, plan)
-    task = Supervised(model, loss, config.optimiser, plan.steps, config.seed, dataset.classes)
-    data = FrameModule(varied, plain, plan.choices.batch, plan.steps_per_round, plan.workers, config.seed)
-    task.load_state_dict(load_weights(fit(task, data, config, plan, out)))
-    return _finish(task.model, config, dataset, dataset.select(fit_part), division, plan, out)
+    run = Begun(config, dataset, division, dropped, dataset.select(fit_part), varied, plain, model, loss, plan)
+    _announce(run)
+    return run
 
 
 def open_data(config: TrainConfig) -> Dataset:
@@ -173,7 +203,8 @@ def _feed(
     return VariedFrames(fitted, preprocess, augment, config.seed), PlainFrames(tuned, preprocess)
 
 
-def _announce(config: TrainConfig, dataset: Dataset, division: Split, dropped: dict[str, str], plan: Plan) -> None:
+def _announce(run: Begun) -> None:
+    config, dataset, division, dropped, plan = run.config, run.dataset, run.division, run.dropped, run.plan
     fold = division.fold(config.data.fold)
     labels = ", ".join(f"{i} {name}" for i, name in enumerate(dataset.classes, start=1))
     console.print(f"data: {len(dataset)} frames ({dataset.layout}), labels {labels}")
@@ -195,23 +226,15 @@ def _announce(config: TrainConfig, dataset: Dataset, division: Split, dropped: d
         console.print(f"warning: only {passes:.1f} passes over the frames; expect poor masks: train longer")
 
 
-def _finish(
-    model: SegmentationModel,
-    config: TrainConfig,
-    dataset: Dataset,
-    fitted: Dataset,
-    division: Split,
-    plan: Plan,
-    out: Path,
-) -> Evaluation:
+def _finish(run: Begun, out: Path) -> Evaluation:
     """Write the bundle, score it as a user would run it, and put the scores into it."""
     console.print("write the bundle")
-    files = bundle_files(model, config, plan, division, fitted)
+    files = bundle_files(run.model, run.config, run.plan, run.division, run.fitted)
     write_bundle(out / BUNDLE, files)
     with counted("score the test part") as progress:
-        evaluation = evaluate(Bundle.open(out / BUNDLE), dataset, progress=progress)
+        evaluation = evaluate(Bundle.open(out / BUNDLE), run.dataset, progress=progress)
     files[SCORES] = evaluation.scores.anonymous().to_json().encode()
-    files[CARD] = card(config, plan, division, fitted, evaluation.scores).encode()
+    files[CARD] = card(run.config, run.plan, run.division, run.fitted, evaluation.scores).encode()
     write_bundle(out / BUNDLE, files)
     write_text(out / SCORES, evaluation.scores.to_json())
     return evaluation

@@ -49,8 +49,9 @@ class Supervised(LightningModule):
         self._silence: list[Tensor] = []
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seed what is random inside the network by the step, so that a resumed training draws the same."""
+        """Seed what is random inside the network by the step, so that a resumed training draws the same; thaw it."""
         torch.manual_seed(self.seed * 1_000_003 + self.global_step * 1_009 + self.global_rank)
+        self.model.thaw(self.global_step / self.steps)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; raise `TrainingError` where it is not a number."""
@@ -93,10 +94,19 @@ class Supervised(LightningModule):
         held, found = ~dice.isnan().all(0), (dice > 0).any(0)
         self.log("tune_score", (score.mean(0) * found)[held].mean() if held.any() else torch.tensor(0.0))
 
+    def _groups(self) -> list[dict[str, object]]:
+        """Parameters by their learning rate, those with the whole rate first."""
+        factors = {f"model.{name}": factor for name, factor in self.model.learning_rates().items()}
+        groups: dict[float, list[nn.Parameter]] = {1.0: []}
+        for name, parameter in self.named_parameters():
+            groups.setdefault(factors.get(name, 1.0), []).append(parameter)
+        rate = self.optimiser.learning_rate
+        return [{"params": found, "lr": factor * rate} for factor, found in groups.items() if found]
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the rate rises over the warm-up and falls as a cosine, by step."""
         settings = self.optimiser
-        optimizer = torch.optim.AdamW(self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        optimizer = torch.optim.AdamW(self._groups(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
         warm = max(1, round(settings.warmup * self.steps))
 
         def factor(step: int) -> float:
