@@ -21,6 +21,7 @@ from sononerve.train.task import dice_per_frame
 
 TINY: dict[str, dict[str, int]] = {
     "unet": {"width": 8, "depth": 3, "fold": 1},
+    "attention-unet": {"width": 8, "depth": 3, "fold": 1},
     "unet-notebook": {"width": 8, "depth": 3},
 }
 """Settings for seconds; a model that is not here is tested as it is."""

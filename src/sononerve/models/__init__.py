@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 
 from ..errors import InputError
+from .attention_unet import AttentionUNet, AttentionUNetConfig
 from .output import Output, SegmentationModel, probabilities
 from .unet import UNet, UNetConfig
 
@@ -31,13 +32,17 @@ class Architecture:
     narrower: tuple[int, ...] = ()
 
 
+_UNET = UNetConfig(width=48, widest=384, fold=2, norm="instance", deep_supervision=2)
+_NARROWER = (32, 24)
+
 MODELS: dict[str, Architecture] = {
-    "unet": Architecture(
-        UNet,
-        UNetConfig,
-        UNetConfig(width=48, widest=384, fold=2, norm="instance", deep_supervision=2),
-        "U-Net on pixels folded 2 x 2; the default",
-        narrower=(32, 24),
+    "unet": Architecture(UNet, UNetConfig, _UNET, "U-Net on pixels folded 2 x 2; the default", _NARROWER),
+    "attention-unet": Architecture(
+        AttentionUNet,
+        AttentionUNetConfig,
+        AttentionUNetConfig(**_UNET.model_dump()),
+        "Attention U-Net: the default with gates on its skips",
+        _NARROWER,
     ),
     "unet-notebook": Architecture(
         UNet,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -72,6 +72,14 @@ class UNet(SegmentationModel):
 
     def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
         """``(N, 1, H, W)`` to an `Output`; H and W are multiples of ``divisor``."""
+        skips = self.encode(frames)
+        levels = [skips[-1]]
+        for number, skip in enumerate(skips[-2::-1]):
+            levels.append(self.climb(number, levels[-1], skip))
+        return self.answer(levels)
+
+    def encode(self, frames: Float[Tensor, "n 1 h w"]) -> list[Tensor]:
+        """The features of every level, finest first."""
         skips: list[Tensor] = []
         features = self.fold(frames)
         for level in self.encoder:
@@ -79,14 +87,19 @@ class UNet(SegmentationModel):
                 features = self.dropout(self.pool(features))
             features = level(features)
             skips.append(features)
-        levels: list[Tensor] = []
-        for rise, level, skip in zip(self.rise, self.decoder, skips[-2::-1], strict=True):
-            features = level(self.dropout(torch.cat([rise(features), skip], dim=1)))
-            levels.append(features)
+        return skips
+
+    def climb(self, number: int, coarser: Float[Tensor, "n c h w"], skip: Tensor) -> Tensor:
+        """Step ``number`` of the decoder, coarsest first: features of the skip's size from it and the coarser ones."""
+        joined = torch.cat([self.rise[number](coarser), skip], dim=1)
+        return cast(Tensor, self.decoder[number](self.dropout(joined)))
+
+    def answer(self, levels: list[Tensor]) -> Output:
+        """The logits from the decoder's features, coarsest first."""
         deeper: tuple[Tensor, ...] = ()
         if self.training:
             deeper = tuple(head(f) for head, f in zip(self.deeper_heads, levels[-2::-1], strict=False))
-        return Output(logits=self.unfold(self.head(features)), deeper=deeper)
+        return Output(logits=self.unfold(self.head(levels[-1])), deeper=deeper)
 
 
 class _Level(nn.Sequential):
