@@ -96,7 +96,7 @@ def test_a_closed_gate_takes_its_skip_away(level: int) -> None:
     step = len(network.gates) - 1 - level  # gates and decoder steps are kept coarsest first
     torch.nn.init.constant_(network.gates[step].psi.bias, -torch.inf)
     frames = torch.randn(1, 1, 32, 48)
-    skips = network.encode(frames)
+    skips = network.features(frames)
     levels = [skips[-1]]
     for number, skip in enumerate(skips[-2::-1]):
         passed = torch.zeros_like(skip) if number == step else skip

@@ -14,15 +14,18 @@ from sononerve.data.module import Batch, as_batch, collate
 from sononerve.data.phantom import PhantomConfig, samples
 from sononerve.data.preprocess import Preprocess
 from sononerve.losses import DiceCrossEntropy
-from sononerve.models import MODELS, build
+from sononerve.models import MODELS, Setting, build
 from sononerve.models.output import Output, SegmentationModel
+from sononerve.train.config import LossConfig
 from sononerve.train.graph import bundle_graph
 from sononerve.train.task import dice_per_frame
 
-TINY: dict[str, dict[str, int]] = {
+TINY: dict[str, dict[str, Setting]] = {
     "unet": {"width": 8, "depth": 3, "fold": 1},
     "attention-unet": {"width": 8, "depth": 3, "fold": 1},
     "unet-notebook": {"width": 8, "depth": 3},
+    "vgg16-unet": {"weights": "none", "stages": 3, "width": 8},
+    "transcgu-net": {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2},
 }
 """Settings for seconds; a model that is not here is tested as it is."""
 
@@ -69,7 +72,7 @@ class TestEveryModel:
         model = make(name, classes=2).train()
         side = 4 * model.divisor
         labels = torch.randint(0, 3, (2, side, side), generator=torch.Generator().manual_seed(0))
-        DiceCrossEntropy()(model(frames(2, side, side)), labels).backward()
+        LossConfig().build(model.heads)(model(frames(2, side, side)), labels).backward()
         idle = [n for n, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
         assert not idle
 

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ValidationError
 from ..errors import InputError
 from .attention_unet import AttentionUNet, AttentionUNetConfig
 from .output import Output, SegmentationModel, probabilities
+from .transcgu import TransCGUNet, TransCGUNetConfig
 from .unet import UNet, UNetConfig
+from .vgg16_unet import VGG16UNet, VGG16UNetConfig
 
 __all__ = ["MODELS", "Architecture", "Output", "SegmentationModel", "build", "check_settings", "probabilities"]
 
@@ -42,6 +44,19 @@ MODELS: dict[str, Architecture] = {
         AttentionUNetConfig,
         AttentionUNetConfig(**_UNET.model_dump()),
         "Attention U-Net: the default with gates on its skips",
+        _NARROWER,
+    ),
+    "vgg16-unet": Architecture(
+        VGG16UNet,
+        VGG16UNetConfig,
+        VGG16UNetConfig(),
+        "U-Net with VGG16 as encoder, ImageNet's weights: 'sononerve weights import vgg16' first",
+    ),
+    "transcgu-net": Architecture(
+        TransCGUNet,
+        TransCGUNetConfig,
+        TransCGUNetConfig(),
+        "Transformer, gates, presence and box: mask, whether there is a nerve, and where",
         _NARROWER,
     ),
     "unet-notebook": Architecture(

@@ -71,3 +71,34 @@ class SegmentationModel(nn.Module, ABC):
 
     def thaw(self, done: float) -> None:
         """Freeze or free parameters, where ``done`` of the training, 0..1, is over."""
+
+
+@dataclass
+class Encoded:
+    """What a `FilteringModel` knows before its decoder runs.
+
+    ``skips``: features of each level but the last, finest first. ``features``: those of the last, with context.
+    ``token``: the class token ``(N, D)``. ``presence`` and ``box``: as in `Output`.
+    """
+
+    skips: tuple[Float[Tensor, "n _c _h _w"], ...]
+    features: Float[Tensor, "n _c _h _w"]
+    token: Float[Tensor, "n _d"]
+    presence: Float[Tensor, " n"] | None
+    box: Float[Tensor, "n 4"] | None
+
+
+class FilteringModel(SegmentationModel):
+    """A network that judges presence before its decoder runs, so that frames without a nerve need no decoder."""
+
+    @abstractmethod
+    def encode(self, frames: Float[Tensor, "n 1 h w"]) -> Encoded:
+        """All but the mask."""
+
+    @abstractmethod
+    def decode(self, encoded: Encoded) -> Output:
+        """The mask, from what `encode` found."""
+
+    def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
+        """Answer a batch whole."""
+        return self.decode(self.encode(frames))

@@ -65,7 +65,7 @@ class AttentionUNet(UNet):
         """``(N, 1, H, W)`` to an `Output` with its ``gates``; H and W are multiples of ``divisor``."""
         if not self.gates:
             return super().forward(frames)
-        skips = self.encode(frames)
+        skips = self.features(frames)
         levels, gates = [skips[-1]], []
         for number, (gate, skip) in enumerate(zip(self.gates, skips[-2::-1], strict=True)):
             gates.append(gate(skip, levels[-1]))

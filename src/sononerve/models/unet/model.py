@@ -50,19 +50,24 @@ class UNetConfig(BaseModel):
 class UNet(SegmentationModel):
     """Encoder and decoder of ``depth`` levels, two 3 x 3 convolutions each, joined by skips.
 
+    ``skips``: channels of each level of another encoder, finest first; a class with one overrides `features`.
+
     >>> UNet(UNetConfig(width=8, depth=3), classes=2)(torch.zeros(1, 1, 64, 96)).logits.shape
     torch.Size([1, 2, 64, 96])
     """
 
-    def __init__(self, config: UNetConfig, classes: int) -> None:
+    def __init__(self, config: UNetConfig, classes: int, skips: list[int] | None = None) -> None:
         super().__init__()
         widths = config.widths()
         self.divisor = config.fold * 2 ** (config.depth - 1)
-        inputs = [config.fold**2, *widths[:-1]]
-        self.encoder = nn.ModuleList(_Level(a, b, config) for a, b in zip(inputs, widths, strict=True))
-        rising = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
-        self.rise = nn.ModuleList(_upsample(coarse, fine, config) for coarse, fine in rising)
-        self.decoder = nn.ModuleList(_Level(2 * fine, fine, config) for _, fine in rising)
+        if skips is None:
+            inputs = [config.fold**2, *widths[:-1]]
+            self.encoder = nn.ModuleList(_Level(a, b, config) for a, b in zip(inputs, widths, strict=True))
+            skips = widths
+        coarser = [skips[-1], *widths[-2:0:-1]]
+        rising = list(zip(coarser, widths[-2::-1], skips[-2::-1], strict=True))
+        self.rise = nn.ModuleList(_upsample(coarse, fine, config) for coarse, fine, _ in rising)
+        self.decoder = nn.ModuleList(_Level(fine + skip, fine, config) for _, fine, skip in rising)
         self.head = nn.Conv2d(widths[0], classes * config.fold**2, 1)
         deeper = widths[1 : 1 + min(config.deep_supervision, config.depth - 2)]
         self.deeper_heads = nn.ModuleList(nn.Conv2d(width, classes, 1) for width in deeper)
@@ -72,13 +77,13 @@ class UNet(SegmentationModel):
 
     def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
         """``(N, 1, H, W)`` to an `Output`; H and W are multiples of ``divisor``."""
-        skips = self.encode(frames)
+        skips = self.features(frames)
         levels = [skips[-1]]
         for number, skip in enumerate(skips[-2::-1]):
             levels.append(self.climb(number, levels[-1], skip))
         return self.answer(levels)
 
-    def encode(self, frames: Float[Tensor, "n 1 h w"]) -> list[Tensor]:
+    def features(self, frames: Float[Tensor, "n 1 h w"]) -> list[Tensor]:
         """The features of every level, finest first."""
         skips: list[Tensor] = []
         features = self.fold(frames)
@@ -91,8 +96,11 @@ class UNet(SegmentationModel):
 
     def climb(self, number: int, coarser: Float[Tensor, "n c h w"], skip: Tensor) -> Tensor:
         """Step ``number`` of the decoder, coarsest first: features of the skip's size from it and the coarser ones."""
-        joined = torch.cat([self.rise[number](coarser), skip], dim=1)
-        return cast(Tensor, self.decoder[number](self.dropout(joined)))
+        return self.join(number, self.rise[number](coarser), skip)
+
+    def join(self, number: int, risen: Float[Tensor, "n _c h w"], skip: Float[Tensor, "n _d h w"]) -> Tensor:
+        """Level ``number`` of the decoder, from the coarser features, brought to the skip's size, and the skip."""
+        return cast(Tensor, self.decoder[number](self.dropout(torch.cat([risen, skip], dim=1))))
 
     def answer(self, levels: list[Tensor]) -> Output:
         """The logits from the decoder's features, coarsest first."""
