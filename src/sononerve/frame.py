@@ -1,8 +1,9 @@
-"""The nouns every part of sononerve speaks of: Frame, Sample, Segmentation, Measurement. NumPy only."""
+"""The nouns every part of sononerve speaks of: Frame, Area, Sample, Segmentation, Measurement. NumPy only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,41 @@ class Frame:
     def shape(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.pixels.shape
+
+
+class Area(NamedTuple):
+    """A rectangle of a frame, in pixels; ``bottom`` and ``right`` are the first row and column behind it."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns, to cut it out of a frame."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.bottom - self.top, self.right - self.left
+
+    @classmethod
+    def close_up(cls, box: tuple[float, float, float, float], shape: tuple[int, int], margin: float) -> Area:
+        """What a second look at a nerve sees of a frame of ``shape`` (H, W): ``box`` xyxy in pixels, ``margin`` times.
+
+        It has the proportions of the frame, so that it fits the same canvas; it is moved into the frame, and cut at it.
+
+        >>> Area.close_up((40, 40, 60, 50), shape=(100, 200), margin=2)
+        Area(top=35, bottom=55, left=30, right=70)
+        """
+        left, top, right, bottom = box
+        share = min(1.0, margin * max((bottom - top) / shape[0], (right - left) / shape[1]))
+        height, width = (max(1, round(share * side)) for side in shape)
+        first_row = round(min(max((top + bottom - height) / 2, 0), shape[0] - height))
+        first_column = round(min(max((left + right - width) / 2, 0), shape[1] - width))
+        return cls(first_row, first_row + height, first_column, first_column + width)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sononerve.data.screen import Area, scan_area
+from sononerve.data.screen import scan_area
+from sononerve.frame import Area
 
 
 @given(

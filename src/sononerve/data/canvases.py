@@ -119,6 +119,23 @@ class Canvases:
         return mean, float(np.sqrt((counts * (levels - mean) ** 2).sum() / counts.sum()))
 
 
+@dataclass(frozen=True)
+class Joined:
+    """Several parts as one, in order: whole frames and close-ups of them."""
+
+    parts: tuple[Canvases, ...]
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def __getitem__(self, i: int) -> tuple[ByteArray, ByteArray]:
+        for part in self.parts:
+            if i < len(part):
+                return part[i]
+            i -= len(part)
+        raise IndexError("behind the last frame")
+
+
 def open_canvases(
     dataset: Dataset,
     parts: Sequence[Sequence[int]],
@@ -209,9 +226,9 @@ def _scaled(dataset: Dataset, preprocess: Preprocess, progress: Progress | None)
     def scale(i: int) -> ByteArray:
         sample = dataset[i]
         pair = np.zeros((2, preprocess.height, preprocess.width), np.uint8)
-        pair[0] = preprocess.frame(sample.frame.pixels)
+        area = preprocess.area(sample.frame.pixels, sample.labels)
+        pair[0] = preprocess.frame(sample.frame.pixels, area)
         if sample.labels is not None:
-            area = preprocess.area(sample.frame.pixels)
             pair[1] = preprocess.mask(sample.labels, len(dataset.classes), area)
         return pair
 

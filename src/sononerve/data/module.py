@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
 from .augment import Augment
-from .canvases import Canvases
+from .canvases import Canvases, Joined
 from .preprocess import Preprocess
 
 Key = tuple[int, int]
@@ -35,7 +35,7 @@ class Batch:
 class VariedFrames(TorchDataset[Batch]):
     """One training frame by `Key`: its variation depends on seed, pass and frame alone, not on who asks or when."""
 
-    def __init__(self, canvases: Canvases, preprocess: Preprocess, augment: Augment, seed: int) -> None:
+    def __init__(self, canvases: Canvases | Joined, preprocess: Preprocess, augment: Augment, seed: int) -> None:
         self.canvases, self.preprocess, self.augment, self.seed = canvases, preprocess, augment, seed
 
     @property

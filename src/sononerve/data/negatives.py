@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..errors import InputError
-from ..frame import Sample
+from ..frame import Area, Sample
 from ..settings import first_fault
 from .balance import balance
 from .dataset import Dataset, Progress
 from .layouts import LAYOUTS
 from .phantom import PhantomConfig, samples
 from .phantom.vessels import VESSEL
-from .screen import DARK, Area, scan_area
+from .screen import DARK, scan_area
 from .split import find_groups
 
 Places = NDArray[np.int64]

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from .screen import Area, scan_area, whole
+from ..frame import Area
+from .screen import scan_area, whole
 
 FloatArray = NDArray[np.float32]
 ByteArray = NDArray[np.uint8]
@@ -27,8 +28,9 @@ class Preprocess(BaseModel):
     """Scale frames to a canvas of ``height`` x ``width`` pixels and normalise them.
 
     ``region``: ``"frame"`` shows the network the whole frame, ``"scan"`` the `scan_area` in it, without the black
-    around it. ``normalisation``: ``"frame"`` takes the canvas's own mean and standard deviation, ``"fixed"`` the given
-    ``mean`` and ``std`` (grey levels 0..255).
+    around it. ``close_up``: where over 0, what is seen is instead the surroundings of the nerve, so many times its box:
+    for training what a second look sees. ``normalisation``: ``"frame"`` takes the canvas's own mean and standard
+    deviation, ``"fixed"`` the given ``mean`` and ``std`` (grey levels 0..255).
 
     >>> Preprocess(height=64, width=96).frame(np.zeros((512, 534), np.uint8)).shape
     (64, 96)
@@ -39,6 +41,7 @@ class Preprocess(BaseModel):
     height: int = Field(gt=0)
     width: int = Field(gt=0)
     region: Literal["frame", "scan"] = "frame"
+    close_up: float = Field(default=0.0, ge=0)
     normalisation: Literal["frame", "fixed"] = "frame"
     mean: float = 0.0
     std: float = Field(default=255.0, gt=0)
@@ -52,13 +55,20 @@ class Preprocess(BaseModel):
         scale = self.scale(shape)
         return scaling_weights(shape[0], self.height, scale), scaling_weights(shape[1], self.width, scale)
 
-    def area(self, pixels: ByteArray) -> Area:
-        """What of a frame ``(H, W)`` the network sees."""
+    def area(self, pixels: ByteArray, labels: ByteArray | None = None) -> Area:
+        """What of a frame ``(H, W)`` the network sees; ``labels`` tell where the nerve is, for a close-up."""
+        if self.close_up > 0 and labels is not None and (labels == 1).any():
+            rows, columns = ((labels == 1).any(axis).nonzero()[0] for axis in (1, 0))
+            box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+            return Area.close_up(box, pixels.shape, self.close_up)
         return scan_area(pixels) if self.region == "scan" else whole(pixels.shape)
 
-    def frame(self, pixels: ByteArray) -> ByteArray:
-        """Scale ``(H, W)`` uint8 to the canvas ``(height, width)``, rounded to uint8."""
-        area = self.area(pixels)
+    def frame(self, pixels: ByteArray, area: Area | None = None) -> ByteArray:
+        """Scale ``(H, W)`` uint8 to the canvas ``(height, width)``, rounded to uint8.
+
+        ``area``: what of the frame is seen; found by `Preprocess.area` where left out.
+        """
+        area = self.area(pixels) if area is None else area
         rows, columns = self.weights(area.shape)
         return np.asarray(np.rint(rows @ pixels[area.slices].astype(np.float32) @ columns.T), np.uint8)
 

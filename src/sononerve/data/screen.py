@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from ..frame import Area
+
 DARK = 2  # grey levels above the darkest pixel; up to there it is screen, not tissue or its noise
 LIT = 50  # one pixel in so many of a row must be brighter to count as tissue: a letter or a logo is not enough
-
-
-class Area(NamedTuple):
-    """A rectangle of a frame, in pixels; ``bottom`` and ``right`` are the first row and column behind it."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Its rows and columns, to cut it out of a frame."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.bottom - self.top, self.right - self.left
 
 
 def scan_area(pixels: NDArray[np.uint8]) -> Area:

@@ -49,11 +49,14 @@ class DataConfig(_Part):
 class CanvasConfig(_Part):
     """What the network sees of a frame, and how large: ``longest`` is the canvas's longer side in pixels.
 
-    ``region``: the whole frame, or the scan area in it. The plan chooses what is None.
+    ``region``: the whole frame, or the scan area in it. The plan chooses what is None. ``close_up``: where it is 1 or
+    more, every frame to fit that holds a nerve is shown a second time, as the surroundings of the nerve, so many times
+    its box: for a second look at run time.
     """
 
     longest: int | None = Field(default=None, ge=32, le=2048)
     region: Literal["frame", "scan"] | None = None
+    close_up: float = Field(default=0.0, ge=0, le=10)
     normalisation: Literal["frame", "fixed"] = "frame"
 
 

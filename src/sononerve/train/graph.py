@@ -172,7 +172,31 @@ _MATRIX = """
   {x}_matrix = Unsqueeze({x}_cut, channel_axis)
 """
 
+_BOX = """
+  box_x, box_y, box_width, box_height = Split<axis = 1, num_outputs = 4>(canvas_box)
+  box_x_canvas = Mul(box_x, canvas_columns)
+  box_y_canvas = Mul(box_y, canvas_rows)
+  box_x_moved = Sub(box_x_canvas, columns_offset)
+  box_y_moved = Sub(box_y_canvas, rows_offset)
+  box_x_seen = Div(box_x_moved, scale)
+  box_y_seen = Div(box_y_moved, scale)
+  box_x_pixel = Add(box_x_seen, columns_first)
+  box_y_pixel = Add(box_y_seen, rows_first)
+  box_width_canvas = Mul(box_width, canvas_columns)
+  box_height_canvas = Mul(box_height, canvas_rows)
+  box_width_pixel = Div(box_width_canvas, scale)
+  box_height_pixel = Div(box_height_canvas, scale)
+  box_x_share = Div(box_x_pixel, frame_columns)
+  box_y_share = Div(box_y_pixel, frame_rows)
+  box_width_share = Div(box_width_pixel, frame_columns)
+  box_height_share = Div(box_height_pixel, frame_rows)
+  box = Concat<axis = 1>(box_x_share, box_y_share, box_width_share, box_height_share)
+"""
+
 _AREA = ("rows_first", "rows_end", "columns_first", "columns_end")
+PLACES = ("size", *_AREA)
+"""What the start of the graph tells its end of where in the frame the canvas lies."""
+CANVAS_BOX = "canvas_box"
 
 _FRAME_NORMALISATION = """
   all_axes = Constant<value = int64[3] {1, 2, 3}>()
@@ -198,14 +222,22 @@ def bundle_graph(model: SegmentationModel, preprocess: Preprocess, classes: int)
     """The whole graph, serialised: input ``frame`` uint8 ``(N, 1, H, W)``; output ``probabilities`` ``(N, C, H, W)``.
 
     Networks that have them also give ``presence`` ``(N,)`` (a probability) and ``box`` ``(N, 4)`` (cxcywh in 0..1 of
-    the canvas).
+    the frame).
     """
-    network = compose.add_prefix(_network(model, preprocess), "net/", rename_inputs=False, rename_outputs=False)
-    start = compose.add_prefix(_start(preprocess), "in/", rename_inputs=False, rename_outputs=False)
-    end = compose.add_prefix(_end(preprocess, classes), "out/", rename_inputs=False, rename_outputs=False)
-    joined = compose.merge_models(start, network, io_map=[("canvas", "network_input")])
-    passed_on = [(name, name) for name in ("logits", "size", *_AREA)]
-    joined = compose.merge_models(joined, end, io_map=passed_on)
+    network = prefixed(_network(model, preprocess), "net/")
+    joined = compose.merge_models(start_graph(preprocess), network, io_map=[("canvas", "network_input")])
+    passed_on = ["logits", *PLACES, *([CANVAS_BOX] if "box" in model.heads else [])]
+    end = end_graph(preprocess, classes, "box" in model.heads)
+    return finished(compose.merge_models(joined, end, io_map=[(name, name) for name in passed_on]))
+
+
+def prefixed(part: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
+    """The part with all its inner names prefixed, so that it can be joined to others."""
+    return compose.add_prefix(part, prefix, rename_inputs=False, rename_outputs=False)
+
+
+def finished(joined: onnx.ModelProto) -> bytes:
+    """The joined graph, checked and serialised."""
     del joined.opset_import[1:]  # each part brought the same one
     joined.producer_name = "sononerve"
     onnx.checker.check_model(joined, full_check=True)
@@ -220,7 +252,7 @@ def _constants(preprocess: Preprocess) -> str:
     return _CONSTANTS.format(height=preprocess.height, width=preprocess.width)
 
 
-def _start(preprocess: Preprocess) -> onnx.ModelProto:
+def start_graph(preprocess: Preprocess) -> onnx.ModelProto:
     """Frames to the network's normalised canvas, their size, and what of each is seen."""
     ways = "".join((_SCALE + _TRIANGLE + _CUT + _MATRIX).format(x=x) for x in ("rows", "columns"))
     area = _WHOLE
@@ -229,7 +261,7 @@ def _start(preprocess: Preprocess) -> onnx.ModelProto:
     values = {"floor": _number(STD_FLOOR), "mean": _number(preprocess.mean), "std": _number(preprocess.std)}
     template = _FRAME_NORMALISATION if preprocess.normalisation == "frame" else _FIXED_NORMALISATION
     told = ", ".join(f"float[N, 1] {name}" for name in _AREA)
-    return parser.parse_model(f"""{_HEADER}
+    start = parser.parse_model(f"""{_HEADER}
 start (uint8[N, 1, H, W] frame) =>
   (float[N, 1, {preprocess.height}, {preprocess.width}] canvas, int64[2] size, {told}) {{
   size = Shape<start = 2>(frame)
@@ -245,15 +277,21 @@ start (uint8[N, 1, H, W] frame) =>
   grey = Round(shrunk)
 {template % values}
 }}""")
+    return prefixed(start, "in/")
 
 
-def _end(preprocess: Preprocess, classes: int) -> onnx.ModelProto:
-    """Logits on the canvas to probabilities at the frame's size; 0 where nothing was seen."""
+def end_graph(preprocess: Preprocess, classes: int, box: bool) -> onnx.ModelProto:
+    """Logits on the canvas to probabilities at the frame's size; 0 where nothing was seen.
+
+    ``box``: a box in 0..1 of the canvas becomes one in 0..1 of the frame too.
+    """
     ways = "".join((_RESTORE + _TRIANGLE + _CUT_BACK + _MATRIX).format(x=x) for x in ("rows", "columns"))
     shape = f"{preprocess.height}, {preprocess.width}"
     told = ", ".join(f"float[N, 1] {name}" for name in _AREA)
-    return parser.parse_model(f"""{_HEADER}
-end (float[N, {classes}, {shape}] logits, int64[2] size, {told}) => (float[N, {classes}, H, W] probabilities) {{
+    box_in, box_out, box_sums = (f", float[N, 4] {CANVAS_BOX}", ", float[N, 4] box", _BOX) if box else ("", "", "")
+    end = parser.parse_model(f"""{_HEADER}
+end (float[N, {classes}, {shape}] logits, int64[2] size, {told}{box_in})
+  => (float[N, {classes}, H, W] probabilities{box_out}) {{
 {_constants(preprocess)}
 {_SCALE_OF_AREA}
 {ways}
@@ -268,18 +306,20 @@ end (float[N, {classes}, {shape}] logits, int64[2] size, {told}) => (float[N, {c
   columns_turned = Transpose<perm = [0, 1, 3, 2]>(columns_matrix)
   wide = MatMul(on_canvas, columns_turned)
   probabilities = MatMul(rows_matrix, wide)
+{box_sums}
 }}""")
+    return prefixed(end, "out/")
 
 
 class _Named(nn.Module):
-    """The network with its output as a tuple, in the order of the graph's output names."""
+    """The network with its output as a tuple, the logits first, then presence and box."""
 
     def __init__(self, model: SegmentationModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, network_input: Tensor) -> tuple[Tensor, ...]:
-        output = self.model(network_input)
+    def forward(self, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+        output = self.model(*inputs)
         heads = [output.logits]
         if output.presence is not None:
             heads.append(torch.sigmoid(output.presence))
@@ -290,26 +330,29 @@ class _Named(nn.Module):
 
 def _network(model: SegmentationModel, preprocess: Preprocess) -> onnx.ModelProto:
     """The network alone at its fixed canvas, batch free."""
-    named = _Named(model).eval().cpu().float()
-    example = torch.zeros(2, 1, preprocess.height, preprocess.width)
-    with torch.no_grad():
-        output = model(example)
-    names = [
-        "logits",
-        *(["presence"] if output.presence is not None else []),
-        *(["box"] if output.box is not None else []),
-    ]
+    names = {"presence": "presence", "box": CANVAS_BOX}
+    return export_network(
+        _Named(model),
+        {"network_input": torch.zeros(2, 1, preprocess.height, preprocess.width)},
+        ["logits", *(names[head] for head in model.heads)],
+    )
+
+
+def export_network(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> onnx.ModelProto:
+    """What ``module`` does to a list of ``inputs``, examples by name, as ONNX; the first axis of each is free."""
+    module = module.eval().cpu().float()
+    batch = torch.export.Dim("N", min=1, max=4096)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision, which is not used
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(folder) / "network.onnx"
         torch.onnx.export(
-            named,
-            (example,),
+            module,
+            (list(inputs.values()),),
             str(path),
-            input_names=["network_input"],
-            output_names=names,
-            dynamic_shapes={"network_input": {0: torch.export.Dim("N", min=1, max=4096)}},
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamic_shapes=([{0: batch} for _ in inputs],),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,

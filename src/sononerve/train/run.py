@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ..data.canvases import open_canvases
+from ..data.canvases import Canvases, Joined, open_canvases
 from ..data.dataset import Dataset, load_dataset
 from ..data.module import FrameModule, PlainFrames, VariedFrames, collate
 from ..data.split import Split, split
@@ -200,7 +200,13 @@ def _feed(
     if preprocess.normalisation == "fixed":
         mean, std = fitted.statistics()
         preprocess = preprocess.model_copy(update={"mean": mean, "std": max(1.0, std)})
-    return VariedFrames(fitted, preprocess, augment, config.seed), PlainFrames(tuned, preprocess)
+    seen: Canvases | Joined = fitted
+    if config.canvas.close_up > 0:
+        close = preprocess.model_copy(update={"close_up": config.canvas.close_up})
+        present = [i for i in fit_part if dataset.present[i]]
+        with counted("prepare close-ups") as progress:
+            seen = Joined((fitted, *open_canvases(dataset, (present,), close, config.data.cache, progress)))
+    return VariedFrames(seen, preprocess, augment, config.seed), PlainFrames(tuned, preprocess)
 
 
 def _announce(run: Begun) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sononerve.data.audit.masks import block_side, is_rectangle, oddities, tiny
-from sononerve.data.screen import Area
+from sononerve.frame import Area
 
 WHOLE = Area(0, 200, 0, 300)
 

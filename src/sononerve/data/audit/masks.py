@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..screen import Area
+from ...frame import Area
 
 Kind = Literal["outside", "blocky", "rectangle", "speck", "tiny"]
 MaskArray = NDArray[np.bool_]

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from ... import __version__
 from ...errors import InputError
+from ...frame import Area
 from ...io.frames import read_stored
 from ...io.images import to_gray
 from ...process import READERS, keep_memory, one_thread
 from ..dataset import Dataset, Progress
 from ..duplicates import ALIKE, RELATED, Pair, Plane, pairs_of, plane_of
-from ..screen import Area
 from ..split import Split
 from .findings import Audit, ClassAreas, Finding, Leak, TwinPair
 from .masks import oddities, tiny

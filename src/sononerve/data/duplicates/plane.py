@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..screen import Area, scan_area
+from ...frame import Area
+from ..screen import scan_area
 
 LONGEST = 128  # pixels of a plane's longer side: fine enough for the layers of tissue, too coarse for most noise
 SHORTEST = 16
