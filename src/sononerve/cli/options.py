@@ -125,6 +125,14 @@ def spacing_pair(text: str | None) -> Spacing | None:
     return row, column
 
 
+def seed_numbers(text: str | None) -> tuple[int, ...]:
+    """The numbers in ``0,1,2``; none where there is no text; raise `InputError` for anything else."""
+    words = [] if text is None else text.split(",")
+    if not all(word.strip().isdecimal() for word in words):
+        raise InputError(f"--seeds {text}: expected numbers of at least 0 with commas, as 0,1,2")
+    return tuple(dict.fromkeys(int(word) for word in words))
+
+
 def tell(scores: Scores, as_json: bool) -> None:
     """Print scores as a table, or as JSON for programs."""
     from rich.console import Console

@@ -1,0 +1,1 @@
+"""Comparison of networks and settings on the same folds, seeds, budget and augmentation: ``sononerve.compare``."""

@@ -1,0 +1,108 @@
+"""Everything that a comparison was asked for, kept in its folder: what all have alike, and what is compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...errors import InputError
+from ...io.atomic import write_text
+from ...models import check_settings
+from ..config import TrainConfig, changed
+from .entries import Entry
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a comparison."""
+
+    entry: Entry
+    fold: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What its folder and files are called."""
+        return f"{self.entry.label}-fold{self.fold}-seed{self.seed}"
+
+
+class Recipe(BaseModel):
+    """What is compared on what.
+
+    ``base``: the configuration that all have alike, and ``settings`` by dotted field over it. ``threads``: cores for
+    training and prediction, None for all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: TrainConfig
+    settings: dict[str, object] = {}
+    entries: tuple[Entry, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field(min_length=1)
+    threads: int | None = Field(default=None, ge=1)
+
+    def config(self, run: Run) -> TrainConfig:
+        """The configuration of one training; raise `InputError` naming the entry whose settings are wrong."""
+        told = {"model": run.entry.model, "seed": run.seed, "data": {"fold": run.fold}}
+        try:
+            config = changed(self.base, told, self.settings | run.entry.settings)
+            check_settings(config.model, config.network)
+        except InputError as error:
+            raise InputError(f"--models {run.entry.label}: {error}") from error
+        return config
+
+    def runs(self, folds: int) -> Iterator[Run]:
+        """Every training, all entries of a fold and seed before the next: what is finished can be compared early."""
+        for seed in self.seeds:
+            for fold in range(folds):
+                for entry in self.entries:
+                    yield Run(entry, fold, seed)
+
+    def joined(self, later: Recipe, out: Path) -> Recipe:
+        """This recipe with the further entries and seeds of ``later``; raise `InputError` where anything else differs.
+
+        Where the data lies is not asked, for the split knows its frames.
+        """
+        known = {entry.label: entry for entry in self.entries}
+        for entry in later.entries:
+            if known.setdefault(entry.label, entry) != entry:
+                raise InputError(
+                    f"{out}: {entry.label} was begun as {_told(known[entry.label])}, not as {_told(entry)}; give the "
+                    "new one another label"
+                )
+        here = later.base.data.folder
+        base = self.base.model_copy(update={"data": self.base.data.model_copy(update={"folder": here})})
+        for name, a, b in (
+            *((name, getattr(base, name), getattr(later.base, name)) for name in TrainConfig.model_fields),
+            ("settings", self.settings, later.settings),
+            ("threads", self.threads, later.threads),
+        ):
+            if a != b:
+                raise InputError(
+                    f"{out}: was begun with another {name}, so its scores are not comparable; resume without changing "
+                    "it, or use another --out"
+                )
+        seeds = tuple(dict.fromkeys((*self.seeds, *later.seeds)))
+        return self.model_copy(update={"base": base, "entries": tuple(known.values()), "seeds": seeds})
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole or not at all."""
+        write_text(path, json.dumps(self.model_dump(mode="json"), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Recipe:
+        """Read what `write` wrote; raise `InputError` for anything else."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise InputError(
+                f"{path}: not the recipe of a comparison ({str(error).splitlines()[0]}); use another --out"
+            ) from error
+
+
+def _told(entry: Entry) -> str:
+    return ":".join([entry.model, *(f"{name}={value}" for name, value in entry.settings.items())])
