@@ -15,7 +15,9 @@ from sononerve.evaluate.statistics import (
     MEASURED_COVERAGE,
     bootstrap_auroc,
     bootstrap_interval,
+    holm,
     paired_difference,
+    paired_test,
     subject_means,
 )
 
@@ -269,3 +271,41 @@ def test_auroc_says_which_resamples_it_left_out_and_how_few_subjects_bear_it():
 def test_wrong_input_says_what_is_wrong(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_holm_by_hand():
+    """Four p-values: 0.01 x 4, 0.02 x 3, 0.03 x 2 = 0.06 as well, and 0.5 x 1; what is None does not count."""
+    assert holm([0.03, 0.01, None, 0.5, 0.02]) == pytest.approx([0.06, 0.04, None, 0.5, 0.06])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_rejects_what_his_procedure_rejects(values):
+    """Step down from the smallest: reject while p(i) <= alpha / (n - i), and stop at the first that is not."""
+    alpha = 0.05
+    assume(all(abs(v * k - alpha) > 1e-9 for v in values for k in range(1, len(values) + 1)))
+    rejected = set()
+    for rank, i in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        if values[i] > alpha / (len(values) - rank):
+            break
+        rejected.add(i)
+    assert {i for i, p in enumerate(holm(values)) if p <= alpha} == rejected
+
+
+def test_signed_ranks_by_listing_all_signs():
+    """Seven subjects of two frames: the share of 128 patterns of signs whose smaller rank sum is no larger."""
+    means = np.array([0.11, -0.02, 0.35, 0.07, -0.05, 0.23, 0.4])
+    a, b = np.repeat(means, 2) + np.tile([0.01, -0.01], 7), np.zeros(14)
+    ranks = stats.rankdata(np.abs(means))
+    sums = [ranks[np.array(signs)].sum() for signs in product([False, True], repeat=7)]
+    seen = min(ranks[means < 0].sum(), ranks[means > 0].sum())
+    expected = np.mean([min(s, ranks.sum() - s) <= seen for s in sums])
+    assert paired_test(a, b, np.repeat(list("abcdefg"), 2).tolist()) == pytest.approx(expected)
+
+
+def test_few_subjects_and_equal_models_are_no_difference():
+    assert paired_test([1.0] * 5, [0.0] * 5, list("abcde")) is None
+    assert paired_test([0.5] * 6, [0.5] * 6, list("abcdef")) == 1.0
+    only_five_differ = paired_test([0.9, 0.8, 0.7, 0.6, 0.5, 0.1], [0.1] * 6, list("abcdef"))
+    assert only_five_differ == pytest.approx(2 / 32)

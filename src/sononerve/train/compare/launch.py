@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from ...errors import InputError
 
-CHILD = "import sys, pathlib; from sononerve.train.compare.child import run; run(pathlib.Path(sys.argv.pop(1)))"
+CHILD = "import sys, pathlib; from sononerve.cli.measured import run; run(pathlib.Path(sys.argv.pop(1)))"
 TOLD_LINES = 5
 USAGE, PEAK = ".jsonl", ".peak"
 

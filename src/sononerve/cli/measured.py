@@ -6,7 +6,7 @@ import atexit
 import sys
 from pathlib import Path
 
-from ...cli import main
+from . import main
 
 STATUS, PEAK = Path("/proc/self/status"), "VmHWM:"
 
