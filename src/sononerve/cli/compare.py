@@ -10,6 +10,7 @@ import typer
 from .options import (
     ClassesOption,
     Data,
+    JsonOption,
     LayoutOption,
     SpacingOption,
     SubjectOption,
@@ -52,17 +53,31 @@ def compare(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a comparison that was stopped, or add --models or --seeds.")
     ] = False,
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="The label that others are held against. Default: the first.")
+    ] = None,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Train nothing; compare the runs that are finished.")
+    ] = False,
     layout: LayoutOption = None,
     classes: ClassesOption = None,
     subject_pattern: SubjectOption = None,
     spacing_mm: SpacingOption = None,
     threads: ThreadsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Train several networks or settings on the same folds, budget and augmentation, and compare their scores."""
+    """Train several networks or settings on the same folds, budget and augmentation, and compare their scores.
+
+    The folder gets compare.md (the tables), compare.json, score_against_latency.png, and a small JSON in results/ for
+    each training. A training that fails is named, the others go on, and the command ends with status 1.
+    """
+    from rich.console import Console
+
     from ..settings import parse_settings
+    from ..train.compare.places import RECIPE_FILE
     from ..train.compare.recipe import Recipe
-    from ..train.compare.run import RECIPE
     from ..train.compare.run import compare as run_comparison
+    from ..train.compare.tables import terminal
     from ..train.config import changed, parse_duration
 
     told: dict[str, object] = {
@@ -76,17 +91,26 @@ def compare(
         "canvas": {"longest": size},
         "budget_s": None if budget is None else parse_duration(budget),
     }
-    base = Recipe.read(out / RECIPE).base if resume and (out / RECIPE).is_file() else None
-    failures = run_comparison(
-        changed(base, told, {}),
+    begun = (resume or report_only) and (out / RECIPE_FILE).is_file()
+    comparison = run_comparison(
+        changed(Recipe.read(out / RECIPE_FILE).base if begun else None, told, {}),
         models or [],
         out,
         folds=folds,
         split_file=split_file,
         seeds=seed_numbers(seeds),
         settings=parse_settings(setting or []),
+        reference=reference,
         threads=threads,
         resume=resume,
+        report_only=report_only,
     )
-    if failures:
+    if as_json:
+        typer.echo(comparison.to_json())
+    else:
+        Console(highlight=False).print(terminal(comparison))
+    typer.echo(f"page: {out / 'compare.md'}", err=as_json)
+    for failure in comparison.failures:
+        typer.echo(f"sononerve: failed: {failure}", err=True)
+    if comparison.failures:
         raise typer.Exit(1)

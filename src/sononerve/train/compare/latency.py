@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
 
 from ...data.dataset import Dataset
 from ...frame import Frame
@@ -11,6 +13,19 @@ from ...process import keep_memory
 from ...runtime.predictor import Predictor
 
 TIMED_FRAMES, WARM_FRAMES = 15, 2
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Median milliseconds of a frame, and the median over the frames of its ratio to the reference on the same frame.
+
+    ``together``: measured in one process, in turn; else each after its own training, and the ratio is one of medians.
+    """
+
+    ms: float
+    ratio: float
+    frames: int
+    together: bool
 
 
 def some_frames(dataset: Dataset, indices: Sequence[int]) -> list[Frame]:
@@ -27,10 +42,25 @@ def race(predictors: Mapping[str, Predictor], frames: Sequence[Frame]) -> dict[s
     """
     keep_memory()
     found: dict[str, list[float]] = {label: [] for label in predictors}
+    turns = list(predictors)
     for frame in [*[frames[0]] * WARM_FRAMES, *frames]:
-        for label, predictor in predictors.items():
-            predictor.predict(frame)
+        for label in turns:
+            predictors[label].predict(frame)
             began = time.perf_counter()
-            predictor.predict(frame)
+            predictors[label].predict(frame)
             found[label].append(1000 * (time.perf_counter() - began))
+        turns.append(turns.pop(0))  # nobody comes first, or after the same one, each time
     return {label: taken[WARM_FRAMES:] for label, taken in found.items()}
+
+
+def compared(taken: Mapping[str, Sequence[float]], reference: str) -> dict[str, Latency]:
+    """What `race` measured, with the ratios to ``reference``."""
+    return {
+        label: Latency(
+            ms=median(each),
+            ratio=median(a / b for a, b in zip(each, taken[reference], strict=True)),
+            frames=len(each),
+            together=True,
+        )
+        for label, each in taken.items()
+    }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ...io.atomic import write_text
 from ...models import check_settings
 from ..config import TrainConfig, changed
 from .entries import Entry
+
+OPTIONS = {"budget_s": "--budget", "canvas.longest": "--size"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class Run:
     def name(self) -> str:
         """What its folder and files are called."""
         return f"{self.entry.label}-fold{self.fold}-seed{self.seed}"
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """Fold and seed: what runs of different entries have alike."""
+        return self.fold, self.seed
 
 
 class Recipe(BaseModel):
@@ -89,6 +97,30 @@ class Recipe(BaseModel):
         seeds = tuple(dict.fromkeys((*self.seeds, *later.seeds)))
         return self.model_copy(update={"base": base, "entries": tuple(known.values()), "seeds": seeds})
 
+    def without_place(self) -> dict[str, object]:
+        """The recipe as JSON's values, the data called by the name of their folder."""
+        told = self.model_dump(mode="json")
+        told["base"]["data"]["folder"] = self.base.data.folder.name
+        return told
+
+    def command(self, split_file: str, out: str) -> str:
+        """The command that does it again on the same split."""
+        data = self.base.data
+        words = ["sononerve", "compare", data.folder.name, "--out", out, "--split", split_file]
+        for entry in self.entries:
+            words += ["--models", f"{entry.label}={_told(entry)}"]
+        words += ["--seeds", ",".join(map(str, self.seeds))]
+        words += [] if self.threads is None else ["--threads", str(self.threads)]
+        words += [] if data.layout is None else ["--layout", data.layout]
+        words += [] if data.classes is None else ["--classes", ",".join(data.classes)]
+        words += [] if data.subject_pattern is None else ["--subject-pattern", data.subject_pattern]
+        words += [] if data.spacing_mm is None else ["--spacing-mm", ",".join(map(str, data.spacing_mm))]
+        told = self.base.model_dump(mode="json", exclude={"data"}, exclude_defaults=True)
+        for name, value in (_flat(told) | self.settings).items():
+            option = OPTIONS.get(name)
+            words += ["--set", f"{name}={json.dumps(value)}"] if option is None else [option, str(value)]
+        return shlex.join(words)
+
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
         write_text(path, json.dumps(self.model_dump(mode="json"), indent=1) + "\n")
@@ -102,6 +134,14 @@ class Recipe(BaseModel):
             raise InputError(
                 f"{path}: not the recipe of a comparison ({str(error).splitlines()[0]}); use another --out"
             ) from error
+
+
+def _flat(values: Mapping[str, object], before: str = "") -> dict[str, object]:
+    """Nested values by dotted name."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        found |= _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {f"{before}{name}": value}
+    return found
 
 
 def _told(entry: Entry) -> str:

@@ -12,11 +12,12 @@ from ...io.atomic import check_folder
 from ...progress import counted
 from ..config import TrainConfig
 from ..run import open_data
+from .comparison import Comparison
 from .entries import parse_entries
+from .places import RECIPE_FILE, SPLIT_FILE
 from .recipe import Recipe
-from .runs import SPLIT_FILE, Failure, train_all
-
-RECIPE = "recipe.json"
+from .report import report
+from .runs import Failure, train_all
 
 
 def compare(
@@ -28,20 +29,44 @@ def compare(
     split_file: Path | None = None,
     seeds: Sequence[int] = (),
     settings: Mapping[str, object] | None = None,
+    reference: str | None = None,
     threads: int | None = None,
     resume: bool = False,
-) -> list[Failure]:
-    """Train each of ``models`` on every fold and seed as ``config`` says, and compare them on the same frames."""
+    report_only: bool = False,
+) -> Comparison:
+    """Train each of ``models`` on every fold and seed as ``config`` says, and compare them on the same frames.
+
+    ``models``: ``NAME``, ``LABEL=NAME`` or ``LABEL=NAME:setting=value``, the first the reference unless ``reference``
+    names another label. ``settings``: by dotted field, for all. ``folds`` are made anew (default 1: a hold-out), or are
+    those of ``split_file``. ``out`` is new; with ``resume`` it goes on, with further models and seeds where given, and
+    what is finished is not trained again. ``report_only``: train nothing. A run that fails is named in the comparison's
+    ``failures``. Raises `InputError` for bad data, a wrong entry, or a folder that is there or was begun otherwise;
+    `TrainingError` where nothing that can be compared has finished.
+
+    >>> config = TrainConfig(data={"folder": "frames"}, budget_s=600)
+    >>> compare(config, ["unet", "narrow=unet:network.width=24"], "compared", folds=3)  # doctest: +SKIP
+    """
     out = Path(out)
-    recipe = _recipe(config, models, seeds, settings or {}, threads, out, resume)
+    recipe = _recipe(config, models, seeds, settings or {}, threads, out, resume or report_only)
+    reference = _reference(recipe, reference)
     dataset = open_data(recipe.base)
     division = _split(dataset, out, folds, split_file)
     runs = list(recipe.runs(len(division.folds)))
     for run in runs:
-        recipe.config(run)
-    recipe.write(out / RECIPE)
-    division.write(out / SPLIT_FILE)
-    return train_all(recipe, runs, dataset, out)
+        recipe.config(run)  # wrong settings are told before anything is trained
+    failures: list[Failure] = []
+    if not report_only:
+        recipe.write(out / RECIPE_FILE)
+        division.write(out / SPLIT_FILE)
+        failures = train_all(recipe, runs, dataset, out)
+    return report(recipe, division, dataset, out, reference, failures)
+
+
+def _reference(recipe: Recipe, told: str | None) -> str:
+    labels = [entry.label for entry in recipe.entries]
+    if told is not None and told not in labels:
+        raise InputError(f"--reference {told}: is not compared; expected one of {', '.join(labels)}")
+    return told or labels[0]
 
 
 def _recipe(
@@ -55,7 +80,7 @@ def _recipe(
 ) -> Recipe:
     """What was asked for now, joined with what the folder was begun with."""
     check_folder(out)
-    known = Recipe.read(out / RECIPE) if (out / RECIPE).is_file() else None
+    known = Recipe.read(out / RECIPE_FILE) if (out / RECIPE_FILE).is_file() else None
     if out.exists() and any(out.iterdir()):
         if not resume:
             raise InputError(f"{out}: is there already; use --resume to go on with it, or another --out")

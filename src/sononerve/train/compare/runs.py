@@ -12,10 +12,9 @@ from ...runtime.bundle import SCORES
 from ..plan import Plan
 from ..run import PLAN
 from .launch import last_lines, launch
+from .places import SPLIT_FILE, Places
 from .recipe import Recipe, Run
 from .score import score
-
-SPLIT_FILE = "split.json"
 
 
 @dataclass(frozen=True)
@@ -25,25 +24,6 @@ class Failure:
     run: str
     log: str
     told: str
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where the files of a comparison lie below its folder ``out``."""
-
-    out: Path
-
-    def folder(self, run: Run) -> Path:
-        """The run's folder."""
-        return self.out / "runs" / run.name
-
-    def log(self, run: Run, verb: str) -> Path:
-        """What planning or training printed."""
-        return self.out / "logs" / f"{run.name}-{verb}.log"
-
-    def result(self, run: Run) -> Path:
-        """The run's result, there once it is finished."""
-        return self.out / "results" / f"{run.name}.json"
 
 
 def train_all(recipe: Recipe, runs: Sequence[Run], dataset: Dataset, out: Path) -> list[Failure]:

@@ -1,0 +1,29 @@
+"""Where the files of a comparison lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .recipe import Run
+
+RECIPE_FILE, SPLIT_FILE = "recipe.json", "split.json"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the files of a comparison lie below its folder ``out``."""
+
+    out: Path
+
+    def folder(self, run: Run) -> Path:
+        """The run's folder."""
+        return self.out / "runs" / run.name
+
+    def log(self, run: Run, verb: str) -> Path:
+        """What planning or training printed."""
+        return self.out / "logs" / f"{run.name}-{verb}.log"
+
+    def result(self, run: Run) -> Path:
+        """The run's result, there once it is finished."""
+        return self.out / "results" / f"{run.name}.json"
