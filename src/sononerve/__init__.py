@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .frame import Frame, Measurement, Sample, Segmentation
     from .io.frames import read_frame
     from .runtime.predictor import Predictor
+    from .train.compare.run import compare
     from .train.config import TrainConfig
     from .train.run import train
 
@@ -31,6 +32,7 @@ _HOMES = {
     "audit": "data.audit",
     "split": "data.split",
     "TrainConfig": "train.config",
+    "compare": "train.compare.run",
     "Predictor": "runtime.predictor",
     "Frame": "frame",
     "Measurement": "frame",
@@ -53,6 +55,7 @@ __all__ = [
     "TrainConfig",
     "TrainingError",
     "audit",
+    "compare",
     "evaluate",
     "load_dataset",
     "phantom",

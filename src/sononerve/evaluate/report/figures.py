@@ -29,6 +29,7 @@ STYLE: dict[str, object] = {
     "savefig.facecolor": "white",
     "axes.titlesize": 10,
     "svg.hashsalt": "sononerve",  # else every drawing has other names inside
+    "svg.fonttype": "none",
 }
 DPI = 130
 
@@ -115,7 +116,7 @@ def score_against_latency(panels: Mapping[str, Sequence[Point]], score: str, tit
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # the places of the names hold for the layout as it is now
         for ax, points in zip(axes, panels.values(), strict=True):
-            _name_points(ax, points, canvas)
+            name_points(ax, points, canvas)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
         return {"png": _png(figure), "svg": buffer.getvalue()}
@@ -141,7 +142,7 @@ def _bounds(interval: Interval) -> tuple[float, float]:
     return interval.value if low is None else low, interval.value if high is None else high
 
 
-def _name_points(ax: Axes, points: Sequence[Point], canvas: FigureCanvasAgg) -> None:
+def name_points(ax: Axes, points: Sequence[Point], canvas: FigureCanvasAgg) -> None:
     """Write each name beside its point, at the nearest place where it covers no point, interval or other name."""
     taken = []
     for point in points:
@@ -157,13 +158,13 @@ def _name_points(ax: Axes, points: Sequence[Point], canvas: FigureCanvasAgg) -> 
 def _free_place(text: Annotation, inside: Bbox, taken: Sequence[Bbox], canvas: FigureCanvasAgg) -> Bbox:
     """Move the text right or left of its point and then ever higher or lower, until it is in nobody's way."""
     renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
-    for away in range(0, 200, 5):
-        for x, y in ((8, away), (8, -away), (-8, away), (-8, -away)):
-            text.set_position((x, y))
-            text.set_horizontalalignment("left" if x > 0 else "right")
-            box = Text.get_window_extent(text, renderer)  # the annotation's own has the line to the point in it
-            within = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
-            if within and not any(box.overlaps(other) for other in taken):
-                return box
-    text.set_position((8, 0))
-    return Text.get_window_extent(text, renderer)
+    places = [(x, sign * away) for away in range(0, 200, 5) for x in (8, -8) for sign in (1, -1)]
+    for x, y in [*places, places[0]]:  # where all is full, beside the point
+        text.set_position((x, y))
+        text.set_horizontalalignment("left" if x > 0 else "right")
+        text.update_positions(renderer)
+        box = Text.get_window_extent(text, renderer)  # the annotation's own has the line to the point in it
+        within = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
+        if within and not any(box.overlaps(other) for other in taken):
+            break
+    return box
