@@ -1,0 +1,115 @@
+"""Encoder and decoder together answer as the whole graph does, box included, for frames of any size."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from sononerve.data.preprocess import Preprocess
+from sononerve.models import build
+from sononerve.models.transcgu import TransCGUNet
+from sononerve.runtime.filtering import EarlyFilter
+from sononerve.train.filter_graph import filter_graphs
+from sononerve.train.graph import bundle_graph
+
+SMALL = {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2}
+CLASSES = 2
+Session = ort.InferenceSession
+
+
+def session(graph: bytes) -> Session:
+    return Session(graph, providers=["CPUExecutionProvider"])
+
+
+class Graphs:
+    """One network as a whole graph, and as encoder and decoder."""
+
+    def __init__(self, region: str, box: bool) -> None:
+        torch.manual_seed(0)
+        model = build("transcgu-net", SMALL | {"box": box}, CLASSES)
+        assert isinstance(model, TransCGUNet)
+        torch.nn.init.normal_(model.presence_head.weight, std=0.5)
+        self.model, self.preprocess = model.eval(), Preprocess(height=32, width=48, region=region)
+        self.whole = session(bundle_graph(model, self.preprocess, CLASSES))
+        self.encoder, self.decoder = map(session, filter_graphs(model, self.preprocess, CLASSES))
+
+    def answer(self, frames: np.ndarray) -> dict[str, np.ndarray]:
+        """What the whole graph tells."""
+        names = [output.name for output in self.whole.get_outputs()]
+        return dict(zip(names, self.whole.run(None, {"frame": frames}), strict=True))
+
+
+@pytest.fixture(scope="module", params=[("frame", True), ("scan", True), ("frame", False)], ids=str)
+def graphs(request: pytest.FixtureRequest) -> Graphs:
+    return Graphs(*request.param)
+
+
+def frames(count: int, height: int, width: int) -> np.ndarray:
+    """Noise of several strengths in a black border."""
+    rng = np.random.default_rng(height)
+    found = np.zeros((count, 1, height, width), np.uint8)
+    for i in range(count):
+        found[i, :, 4:-6, 9:-3] = rng.integers(0, 60 + 40 * i, (height - 10, width - 12))
+    return found
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (70, 53), (101, 200)])
+def test_where_no_frame_is_filtered_all_answers_are_those_of_the_whole_graph(
+    graphs: Graphs, height: int, width: int
+) -> None:
+    given = frames(3, height, width)
+    expected, found = graphs.answer(given), EarlyFilter(graphs.encoder, graphs.decoder, 0.0).run(given)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-5, err_msg=name)
+
+
+class Counted:
+    """A session that counts the frames it is given."""
+
+    def __init__(self, inner: Session) -> None:
+        self.inner, self.frames = inner, 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def run(self, names: None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        self.frames += len(given["features"])
+        return self.inner.run(names, given)
+
+
+def test_the_decoder_sees_only_frames_that_may_hold_a_nerve(graphs: Graphs) -> None:
+    given = frames(4, 60, 80)
+    expected = graphs.answer(given)
+    least, *_, most = np.sort(expected["presence"])
+    assert least < most
+    threshold = float(np.median(expected["presence"]))
+    decoder = Counted(graphs.decoder)
+    found = EarlyFilter(graphs.encoder, decoder, threshold).run(given)
+    kept = expected["presence"] >= threshold
+    assert decoder.frames == kept.sum() == 2
+    np.testing.assert_allclose(found["probabilities"][kept], expected["probabilities"][kept], atol=1e-5)
+    assert found["probabilities"][~kept].max() == 0
+    np.testing.assert_allclose(found["presence"], expected["presence"], atol=1e-6)
+
+    EarlyFilter(graphs.encoder, decoder, 1.1).run(given)
+    assert decoder.frames == 2  # where all are empty it does not run at all
+
+
+def test_the_box_is_told_in_the_frame_and_not_in_what_was_seen_of_it() -> None:
+    graphs = Graphs("scan", box=True)
+    given = frames(2, 60, 120)
+    found = graphs.answer(given)["box"]
+    for i in range(2):
+        area = graphs.preprocess.area(given[i, 0])
+        canvas = graphs.preprocess.normalise(graphs.preprocess.frame(given[i, 0]))
+        with torch.no_grad():
+            told = graphs.model(torch.from_numpy(canvas)[None, None]).box
+        assert told is not None
+        x, y, width, height = told[0].numpy() * np.array([48, 32, 48, 32])
+        on_canvas = np.array([[x - width / 2, y - height / 2, x + width / 2, y + height / 2]])
+        corners = found[i] * np.array([120, 60, 120, 60])
+        in_frame = np.r_[corners[:2] - corners[2:] / 2, corners[:2] + corners[2:] / 2][None].astype(np.float32)
+        np.testing.assert_allclose(graphs.preprocess.boxes(in_frame, area), on_canvas, atol=1e-3)
