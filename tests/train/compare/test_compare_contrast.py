@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from sononerve.evaluate.boxes import BoxScores
 from sononerve.evaluate.statistics import Interval
 from sononerve.train.compare.comparison import shared_cells, summarise_results
 from sononerve.train.compare.contrast import against_one, all_pairs, measures, verdict
@@ -112,6 +114,24 @@ def test_only_folds_and_seeds_that_all_have_are_shared(result: Make) -> None:
     ]
     assert shared_cells(results) == ((0, 0),)
     assert shared_cells([]) == ()
+
+
+def test_against_boxes_what_boxes_can_tell_is_held_against_each_other_too(result: Make) -> None:
+    def boxed(label: str, inside: float) -> Result:
+        frames = [
+            replace(frame, boxes=BoxScores(inside + i / 100, 1.0)) for i, frame in enumerate(result("", BASE).frames)
+        ]
+        return result(label, BASE, truth="boxes", frames=tuple(frames))
+
+    found = compared(boxed("a", 0.5), boxed("b", 0.6))
+    assert [(contrast.measure, contrast.verdict) for contrast in found.contrasts] == [
+        ("predicted pixels inside boxes", "better"),
+        ("boxes touched", "tie"),
+        ("Dice nerve", "tie"),
+    ]
+    page = markdown(found, "picture.png")
+    assert "| Dice against boxes |" in page
+    assert "| AUROC of boxed against unboxed | predicted pixels inside boxes | boxes touched |" in page
 
 
 def test_another_canvas_is_told(result: Make) -> None:

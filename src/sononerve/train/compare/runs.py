@@ -40,17 +40,19 @@ def train_all(recipe: Recipe, runs: Sequence[Run], dataset: Dataset, out: Path) 
     for number, run in enumerate(left, start=1):
         console.print(f"plan {number} of {len(left)}: {run.name}")
         failure = _plan(recipe, run, places)
-        failures += [failure] if failure else []
-        planned += [] if failure else [run]
+        if failure is None:
+            planned.append(run)
+        else:
+            failures.append(failure)
     for number, run in enumerate(planned, start=1):
         steps = Plan.read(places.folder(run) / PLAN).steps
         console.print(f"train {number} of {len(planned)}: {run.name}, {steps} steps; log {places.log(run, 'train')}")
         failure = _train(recipe, run, places)
-        if failure is not None:
+        if failure is None:
+            result = score(run, places.folder(run), places.log(run, "train"), dataset, recipe.threads)
+            result.write(places.result(run))
+        else:
             failures.append(failure)
-            continue
-        result = score(run, places.folder(run), places.log(run, "train"), dataset, recipe.threads)
-        result.write(places.result(run))
     return failures
 
 
@@ -75,8 +77,10 @@ def _train(recipe: Recipe, run: Run, places: Places) -> Failure | None:
 def _run_train(recipe: Recipe, run: Run, places: Places, verb: str, arguments: list[str]) -> Failure | None:
     log = places.log(run, verb)
     told = ["train", str(recipe.base.data.folder), "--out", str(places.folder(run)), *arguments]
-    if launch(told, log, recipe.threads).status == 0:
+    status = launch(told, log, recipe.threads).status
+    if status == 0:
         return None
-    failure = Failure(run.name, str(log), last_lines(log))
+    ended = f"ended by signal {-status}, out of memory perhaps; " if status < 0 else ""
+    failure = Failure(run.name, str(log), ended + last_lines(log))
     console.print(f"failed: {failure.run}; the end of {failure.log}:\n{failure.told}")
     return failure
