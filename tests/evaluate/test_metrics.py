@@ -97,6 +97,7 @@ def test_two_squares_by_hand():
     assert found.iou == pytest.approx(6 / 12)
     assert found.precision == found.recall == pytest.approx(6 / 9)
     assert found.accuracy == pytest.approx(114 / 120)
+    assert found.outside == pytest.approx(3 / 111)
     assert found.hd95 == pytest.approx(1.0)
     # each contour has 4 corner pieces and 8 side pieces; 2 corners and 4 sides (the left and right ones) lie 1 px off
     assert found.mean_distance == pytest.approx(0.5)
@@ -150,6 +151,7 @@ def test_a_miss_costs_the_diagonal_and_scores_zero(spacing):
     assert (found.dice, found.iou, found.precision, found.recall, found.surface_dice, found.kaggle) == (0,) * 6
     assert found.hd95 == found.mean_distance == pytest.approx(diagonal)
     assert found.accuracy == pytest.approx(1 - 40 / 1200)
+    assert found.outside == 0.0
     assert found.false_positive is None
 
 
@@ -163,6 +165,7 @@ def test_a_frame_without_the_class_counts_only_where_it_can(area):
     assert found.false_positive is (area > 0)
     assert found.kaggle == (1.0 if area == 0 else 0.0)
     assert found.accuracy == pytest.approx(1 - area / 600)
+    assert found.outside == pytest.approx(area / 600)
     assert (found.truth_area, found.predicted_area) == (0, area)
 
 
@@ -257,10 +260,24 @@ def test_swapping_the_sides_swaps_precision_and_recall_only(pair, spacing):
 
 
 @quick
+@given(pairs)
+def test_background_marked_is_the_false_positive_rate_of_simpleitk(pair):
+    truth, predicted = pair
+    found = score_frame(truth, predicted, None).outside
+    if truth.all():
+        assert found is None
+        return
+    overlap = sitk.LabelOverlapMeasuresImageFilter()
+    background, marked = (sitk.GetImageFromArray(mask.astype(np.uint8)) for mask in (~truth, predicted))
+    overlap.Execute(marked, background)  # a false negative there: background that is not marked
+    assert found == pytest.approx(1 - overlap.GetFalseNegativeError())
+
+
+@quick
 @given(pairs, spacings)
 def test_every_score_is_in_its_range_and_a_miss_is_the_worst(pair, spacing):
     found = score_frame(*pair, spacing)
-    for name in ("dice", "iou", "accuracy", "precision", "recall", "surface_dice", "kaggle"):
+    for name in ("dice", "iou", "accuracy", "precision", "recall", "outside", "surface_dice", "kaggle"):
         value = getattr(found, name)
         assert value is None or 0.0 <= value <= 1.0
     assert (found.dice is None) == (not pair[0].any()) == (found.false_positive is not None)
@@ -275,7 +292,9 @@ def test_every_score_is_in_its_range_and_a_miss_is_the_worst(pair, spacing):
 @given(masks.filter(np.any), spacings)
 def test_the_truth_itself_is_perfect(mask, spacing):
     area = int(mask.sum())
-    assert score_frame(mask, mask.copy(), spacing, 0.0) == FrameScores(1, 1, 1, 1, 1, 0, 0, 1, 1, None, area, area)
+    assert score_frame(mask, mask.copy(), spacing, 0.0) == FrameScores(
+        1, 1, 1, 1, 1, None if mask.all() else 0, 0, 0, 1, 1, None, area, area
+    )
 
 
 @quick

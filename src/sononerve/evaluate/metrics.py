@@ -45,6 +45,8 @@ class FrameScores:
     ``dice``, ``iou``, ``precision``, ``recall``, ``surface_dice``: 0..1, None where the truth is empty; 0 where nothing
     was predicted on a frame that has the class, precision included (0 of 0 pixels right is a miss, not a success).
     ``accuracy``: 0..1, share of all pixels that are right; always defined, and near 1 on any small structure.
+    ``outside``: 0..1, share of the pixels outside of the truth that are marked, the false-positive rate by pixel; None
+    only where the truth covers the whole frame.
     ``hd95``: the larger of the two directed 95th percentiles of contour distance, weighted by contour length.
     ``mean_distance``: mean symmetric surface distance: every piece of either contour has its distance to the other
     contour; the mean over both together, weighted by length (Heimann et al., IEEE TMI 2009).
@@ -60,6 +62,7 @@ class FrameScores:
     accuracy: float
     precision: float | None
     recall: float | None
+    outside: float | None
     hd95: float | None
     mean_distance: float | None
     surface_dice: float | None
@@ -100,11 +103,12 @@ def score_frame(
     area, found = int(np.count_nonzero(truth)), int(np.count_nonzero(predicted))
     both = int(np.count_nonzero(truth & predicted))
     accuracy = 1.0 - (area + found - 2 * both) / truth.size
+    outside = None if area == truth.size else (found - both) / (truth.size - area)
     if area == 0:
         empty = float(found == 0)
-        return FrameScores(None, None, accuracy, None, None, None, None, None, empty, found > 0, area, found)
+        return FrameScores(None, None, accuracy, None, None, outside, None, None, None, empty, found > 0, area, found)
     if found == 0:
-        return FrameScores(0.0, 0.0, accuracy, 0.0, 0.0, diagonal, diagonal, 0.0, 0.0, None, area, found)
+        return FrameScores(0.0, 0.0, accuracy, 0.0, 0.0, outside, diagonal, diagonal, 0.0, 0.0, None, area, found)
     dice = 2 * both / (area + found)
     hd95, mean_distance, surface_dice = _compare_contours(truth, predicted, (row_mm, column_mm), tolerance)
     return FrameScores(
@@ -113,6 +117,7 @@ def score_frame(
         accuracy=accuracy,
         precision=both / found,
         recall=both / area,
+        outside=outside,
         hd95=hd95,
         mean_distance=mean_distance,
         surface_dice=surface_dice,

@@ -12,7 +12,7 @@ from .boxes import BoxScores
 from .metrics import FrameScores
 from .statistics import Interval, bootstrap_auroc, bootstrap_interval, subject_means
 
-SHARES = ("dice", "iou", "accuracy", "precision", "recall", "surface_dice", "kaggle")
+SHARES = ("dice", "iou", "accuracy", "precision", "recall", "outside", "surface_dice", "kaggle")
 DISTANCES = ("hd95", "mean_distance")
 MISSED_BELOW = 0.1
 

@@ -23,8 +23,8 @@ def page(scores: Scores, pictures: Sequence[tuple[str, str]]) -> str:
 <h2>Frames</h2>
 {"".join(figure(path, caption) for path, caption in pictures)}
 <footer><p>Means with 95 % intervals by resampling groups. A class that is absent from a frame counts only in its
-false-positive rate, binary accuracy and Kaggle's metric; a miss counts as Dice 0 and as the frame's diagonal in
-distances. Made by sononerve {escape(scores.sononerve)}. Not a medical device.</p></footer>"""
+false-positive rate, background marked, binary accuracy and Kaggle's metric; a miss counts as Dice 0 and as the frame's
+diagonal in distances. Made by sononerve {escape(scores.sononerve)}. Not a medical device.</p></footer>"""
     return document(f"{scores.model} on {scores.data}", body)
 
 

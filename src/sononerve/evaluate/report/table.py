@@ -15,6 +15,7 @@ TITLES = {
     "accuracy": "binary accuracy",
     "precision": "precision",
     "recall": "recall",
+    "outside": "background marked",
     "surface_dice": "surface Dice",
     "kaggle": "Kaggle's metric",
     "hd95": "HD95",
