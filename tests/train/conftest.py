@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from sononerve.data.phantom import PhantomConfig, write
+from sononerve.runtime.bundle import Bundle
 from sononerve.train.config import TrainConfig
+from sononerve.train.run import train
 
 Weights = dict[str, torch.Tensor]
 
@@ -58,3 +60,11 @@ def tiny(phantom_folder: Path) -> Callable[..., TrainConfig]:
 def bundled() -> Callable[[Path], Weights]:
     """Read the weights of a run's bundle."""
     return lambda run: load_file(run / "bundle" / "weights.safetensors")
+
+
+@pytest.fixture(scope="session")
+def gated(tiny: Callable[..., TrainConfig], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The bundle of an Attention U-Net after a few steps: one class, two gates."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    train(tiny(model="attention-unet"), out)
+    return Bundle.open(out)

@@ -1,0 +1,88 @@
+"""From a bundle back to its network in PyTorch, for what the graph does not tell: gradients, and what is inside."""
+
+from __future__ import annotations
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from ..data.preprocess import Preprocess
+from ..errors import InputError
+from ..models import SegmentationModel, Setting, build
+from ..runtime.bundle import CONFIG, WEIGHTS, Bundle
+from ..settings import first_fault
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RecordedPlan(_Part):
+    """What is needed here of the plan in a bundle's ``config.yaml``."""
+
+    preprocess: Preprocess
+
+
+class RecordedTraining(_Part):
+    """What is needed here of the training's settings in a bundle's ``config.yaml``."""
+
+    model: str
+    network: dict[str, Setting] = {}
+
+
+class Recorded(_Part):
+    """What a bundle's ``config.yaml`` says of its network."""
+
+    plan: RecordedPlan
+    training: RecordedTraining
+
+
+def read_recorded(bundle: Bundle) -> Recorded:
+    """What the bundle's configuration says of its network; raise `InputError` where it says nothing of it."""
+    try:
+        return Recorded.model_validate(yaml.safe_load(bundle.files[CONFIG]))
+    except (yaml.YAMLError, ValidationError) as error:
+        told = first_fault(error, {}) if isinstance(error, ValidationError) else error
+        raise InputError(
+            f"{bundle.source}: {CONFIG}: {told}; expected a bundle that 'sononerve train' wrote"
+        ) from error
+
+
+def restore(bundle: Bundle) -> tuple[SegmentationModel, Preprocess]:
+    """The bundle's network with its weights, ready to answer, and what stands before it.
+
+    Raises `InputError` for a bundle that was not written by a training, whose network is not known here, or whose
+    weights are not that network's.
+
+    >>> model, preprocess = restore(Bundle.open("run"))  # doctest: +SKIP
+    >>> model(torch.from_numpy(preprocess.normalise(preprocess.frame(pixels)))[None, None])  # doctest: +SKIP
+    """
+    recorded = read_recorded(bundle)
+    name = recorded.training.model
+    try:
+        model = build(name, recorded.training.network, len(bundle.config.classes))
+    except InputError as error:
+        raise InputError(f"{bundle.source}: {CONFIG}: {error}; use the sononerve that wrote it") from error
+    try:
+        tensors = load(bundle.files[WEIGHTS])
+    except SafetensorError as error:
+        raise InputError(f"{bundle.source}: {WEIGHTS}: not safetensors ({error}); export the bundle again") from error
+    fault = _misfit(model.state_dict(), tensors)
+    if fault is not None:
+        raise InputError(f"{bundle.source}: {WEIGHTS}: {fault}; expected the weights of {name}: export it again")
+    model.load_state_dict(tensors)
+    return model.eval(), recorded.plan.preprocess
+
+
+def _misfit(wanted: dict[str, Tensor], found: dict[str, Tensor]) -> str | None:
+    """The first tensor that is not as the network has it, in words."""
+    for name in sorted(wanted.keys() | found.keys()):
+        if name not in found:
+            return f"holds no {name}"
+        if name not in wanted:
+            return f"holds {name}, which the network has not"
+        if wanted[name].shape != found[name].shape:
+            return f"{name} is {tuple(found[name].shape)}, not {tuple(wanted[name].shape)}"
+    return None
