@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .runtime.predictor import Predictor
     from .train.compare.run import compare
     from .train.config import TrainConfig
+    from .train.explain import explain
     from .train.run import train
 
 _HOMES = {
@@ -33,6 +34,7 @@ _HOMES = {
     "split": "data.split",
     "TrainConfig": "train.config",
     "compare": "train.compare.run",
+    "explain": "train.explain",
     "Predictor": "runtime.predictor",
     "Frame": "frame",
     "Measurement": "frame",
@@ -57,6 +59,7 @@ __all__ = [
     "audit",
     "compare",
     "evaluate",
+    "explain",
     "load_dataset",
     "phantom",
     "read_frame",

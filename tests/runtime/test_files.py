@@ -289,7 +289,7 @@ def test_a_folder_gives_its_images_in_order_and_not_those_below(frames: list[Pat
 
 def test_two_files_of_one_stem_are_refused(frames: list[Path], tmp_path: Path) -> None:
     write_png(tmp_path / "other" / "a.png", bright_frame())
-    with pytest.raises(InputError, match="would have one output; predict them into two folders"):
+    with pytest.raises(InputError, match="would have one output; give each its own --out"):
         list_files([*frames, tmp_path / "other" / "a.png"])
 
 

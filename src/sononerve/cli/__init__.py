@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import InputError, TrainingError
-from . import cache, compare, data, fetch, model, weights
+from . import cache, compare, data, explain, fetch, model, weights
 
 INTERRUPTED = 130  # typer turns Ctrl-C into this status
 
@@ -38,6 +38,7 @@ app = typer.Typer(
 app.add_typer(data.app)
 app.add_typer(model.app)
 app.add_typer(compare.app)
+app.add_typer(explain.app)
 app.add_typer(fetch.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.add_typer(cache.app, name="cache")

@@ -90,7 +90,7 @@ def list_files(inputs: Iterable[Path]) -> list[Path]:
     for file in files:
         stem = frames.stem_of(file)
         if stem in seen and seen[stem].resolve() != file.resolve():
-            raise InputError(f"{seen[stem]} and {file} would have one output; predict them into two folders")
+            raise InputError(f"{seen[stem]} and {file} would have one output; give each its own --out")
         seen.setdefault(stem, file)
     return list(seen.values())
 

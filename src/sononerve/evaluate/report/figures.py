@@ -43,7 +43,8 @@ class Point:
     score: Interval
 
 
-def _png(figure: Figure) -> bytes:
+def figure_png(figure: Figure) -> bytes:
+    """The drawn figure as PNG."""
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
@@ -72,7 +73,7 @@ def comparison(sample: Sample, answer: Segmentation, title: str) -> bytes:
         axes[0].set_ylabel("row (px)")
         figure.colorbar(heat, ax=axes[3], label="probability", shrink=0.85)
         figure.suptitle(title)
-        return _png(figure)
+        return figure_png(figure)
 
 
 def dice_by_subject(summary: Summary, results: Sequence[FrameResult], grouped: str) -> bytes:
@@ -100,7 +101,7 @@ def dice_by_subject(summary: Summary, results: Sequence[FrameResult], grouped: s
             )
             ax.set_xticks(range(len(order)), order if len(order) <= 20 else [""] * len(order))
             ax.legend(loc="lower right", fontsize=8, ncols=2)
-        return _png(figure)
+        return figure_png(figure)
 
 
 def score_against_latency(panels: Mapping[str, Sequence[Point]], score: str, title: str) -> dict[str, bytes]:
@@ -119,7 +120,7 @@ def score_against_latency(panels: Mapping[str, Sequence[Point]], score: str, tit
             name_points(ax, points, canvas)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-        return {"png": _png(figure), "svg": buffer.getvalue()}
+        return {"png": figure_png(figure), "svg": buffer.getvalue()}
 
 
 def _scatter(ax: Axes, points: Sequence[Point], tone: tuple[float, ...]) -> None:
