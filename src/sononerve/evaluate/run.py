@@ -65,7 +65,7 @@ def evaluate(
     results = []
     for number, (i, group) in enumerate(zip(scope.indices, scope.groups, strict=True), start=1):
         sample = dataset[i]
-        results.append(_score(sample, predictor.predict(sample.frame), dataset.records[i].name, group, in_mm))
+        results.append(score_sample(sample, predictor.predict(sample.frame), dataset.records[i].name, group, in_mm))
         if progress is not None:
             progress(number, len(scope.indices))
     scores = _scores(bundle, dataset, scope, part, results, in_mm)
@@ -82,7 +82,8 @@ def _split(bundle: Bundle) -> Split | None:
         raise InputError(f"{bundle.source}: {SPLIT} is not a split ({first}); export the bundle again") from error
 
 
-def _score(sample: Sample, answer: Segmentation, name: str, group: str, in_mm: bool) -> FrameResult:
+def score_sample(sample: Sample, answer: Segmentation, name: str, group: str, in_mm: bool) -> FrameResult:
+    """Score one answer; ``in_mm``: distances in mm, else in pixels. Raise `InputError` where nobody drew a mask."""
     if sample.labels is None:
         raise InputError(f"{sample.frame.source}: no mask; expected one to score against")
     spacing = sample.frame.spacing_mm if in_mm else None
