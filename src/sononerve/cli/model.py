@@ -150,6 +150,10 @@ def evaluate(
     part: Annotated[
         PartName, typer.Option("--part", help="Of the model's split, where DATA is what it was trained on.")
     ] = PartName.test,
+    robustness: Annotated[
+        bool,
+        typer.Option("--robustness", help="Also score on the frames made worse: eight ways, five severities."),
+    ] = False,
     layout: LayoutOption = None,
     classes: ClassesOption = None,
     subject_pattern: SubjectOption = None,
@@ -164,6 +168,7 @@ def evaluate(
     is Dice 0, and a frame without a nerve counts in the false-positive rate.
     """
     from ..evaluate.report.folder import check_free, write_evaluation
+    from ..evaluate.robustness import measure_robustness
     from ..evaluate.run import evaluate as score
     from ..progress import counted
     from ..runtime.bundle import Bundle
@@ -174,9 +179,13 @@ def evaluate(
     dataset = open_data(data, layout, classes, subject_pattern, bundle.config.classes, spacing_mm)
     with counted("score") as progress:
         evaluation = score(bundle, dataset, part.value, threads, progress)
-    tell(evaluation.scores, as_json)
+    curves = None
+    if robustness:
+        with counted("score worse frames") as progress:
+            curves = measure_robustness(evaluation, progress=progress)
+    tell(evaluation.scores, as_json, curves)
     if out is not None:
-        typer.echo(f"page: {write_evaluation(evaluation, out, overwrite)}", err=as_json)
+        typer.echo(f"page: {write_evaluation(evaluation, out, overwrite, curves)}", err=as_json)
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +15,7 @@ from ..io.atomic import check_place
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
+    from ..evaluate.robustness import Robustness
     from ..evaluate.scores import Scores
     from ..frame import Spacing
 
@@ -133,13 +136,17 @@ def seed_numbers(text: str | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(word) for word in words))
 
 
-def tell(scores: Scores, as_json: bool) -> None:
-    """Print scores as a table, or as JSON for programs."""
+def tell(scores: Scores, as_json: bool, robustness: Robustness | None = None) -> None:
+    """Print scores as tables, or as JSON for programs."""
     from rich.console import Console
 
-    from ..evaluate.report.table import table
+    from ..evaluate.report.table import robustness_table, table
 
     if as_json:
-        typer.echo(scores.to_json())
-    else:
-        Console(highlight=False).print(table(scores))
+        told = asdict(scores) | ({} if robustness is None else {"robustness": asdict(robustness)})
+        typer.echo(json.dumps(told, indent=1))
+        return
+    console = Console(highlight=False)
+    console.print(table(scores))
+    if robustness is not None:
+        console.print(robustness_table(robustness))

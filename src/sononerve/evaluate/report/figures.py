@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...frame import Sample, Segmentation
 from ...io.overlay import colour, overlay
+from ..robustness import Curve, Robustness
 from ..scores import FrameResult, Summary
 from ..statistics import Interval
 
@@ -32,6 +33,7 @@ STYLE: dict[str, object] = {
     "svg.fonttype": "none",
 }
 DPI = 130
+LINES = ("-", "--", ":", "-.")
 
 
 @dataclass(frozen=True)
@@ -169,3 +171,46 @@ def _free_place(text: Annotation, inside: Bbox, taken: Sequence[Bbox], canvas: F
         if within and not any(box.overlaps(other) for other in taken):
             break
     return box
+
+
+def robustness_figure(models: Mapping[str, Robustness]) -> bytes:
+    """Dice by severity with its interval, a panel per corruption, as PNG; ``models`` by what they are called.
+
+    One model has a colour per class; several have a colour each, and a kind of line per class. Models are only
+    comparable where they were scored on the same frames.
+    """
+    first = next(iter(models.values()))
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(12, 5.6), layout="constrained")
+        axes = figure.subplots(2, -(-len(first.curves) // 2), sharey=True)
+        for ax, (corruption, curve) in zip(axes.flat, first.curves.items(), strict=True):
+            for number, (label, model) in enumerate(models.items(), start=1):
+                _draw_curve(ax, model.curves[corruption], label, number if len(models) > 1 else None)
+            ax.set_title(corruption)
+            ax.set_xlabel(f"severity, and {curve.parameter}", fontsize=8)
+            ax.set_xticks(range(len(curve.levels) + 1), ["0\n", *_under(curve.levels)])
+            ax.set_ylim(-0.02, 1.02)
+        for ax in axes[:, 0]:
+            ax.set_ylabel("Dice (0..1)")
+        lines = axes.flat[0].get_legend_handles_labels()
+        figure.legend(*lines, loc="outside lower center", ncols=4, fontsize=8)
+        who = first.model if len(models) == 1 else f"{len(models)} models"
+        figure.suptitle(f"{who} on {first.data}: Dice on worse frames; bands are 95 % intervals over groups")
+        return figure_png(figure)
+
+
+def _under(levels: Sequence[float]) -> list[str]:
+    return [f"{severity}\n{level:g}" for severity, level in enumerate(levels, start=1)]
+
+
+def _draw_curve(ax: Axes, curve: Curve, label: str, number: int | None) -> None:
+    """The classes of one model, which is the ``number``-th of several or, with None, the only one."""
+    for place, (name, points) in enumerate(curve.points.items(), start=1):
+        tone = tuple(channel / 255 for channel in colour(number or place))
+        dash = "-" if number is None else LINES[(place - 1) % len(LINES)]
+        told = name if number is None else f"{label}, {name}"
+        found = [(severity, point.dice) for severity, point in enumerate(points) if point.dice is not None]
+        ax.plot([x for x, _ in found], [d.value for _, d in found], dash, marker="o", ms=3, color=tone, label=told)
+        band = [(x, d.low, d.high) for x, d in found if d.low is not None and d.high is not None]
+        x, low, high = ([row[side] for row in band] for side in range(3))
+        ax.fill_between(x, low, high, color=tone, alpha=0.15, lw=0)

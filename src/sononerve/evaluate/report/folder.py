@@ -1,4 +1,4 @@
-"""Write an evaluation to a folder: scores.json, frames.csv, subjects.csv, pictures/, index.html."""
+"""Write an evaluation to a folder: scores.json, frames.csv, subjects.csv, robustness.*, pictures/, index.html."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from pathlib import Path
 from ...errors import InputError
 from ...io.atomic import check_place, write_bytes, write_text
 from ..metrics import FrameScores
+from ..robustness import Robustness
 from ..run import Evaluation
 from ..scores import FrameResult
-from .figures import comparison, dice_by_subject
+from .figures import comparison, dice_by_subject, robustness_figure
 from .page import page
 
 SHOWN = 3
@@ -36,7 +37,9 @@ def check_free(out: Path, overwrite: bool) -> None:
         raise InputError(f"{out}: is not an evaluation's folder and is not replaced; use another --out")
 
 
-def write_evaluation(evaluation: Evaluation, out: Path, overwrite: bool = False) -> Path:
+def write_evaluation(
+    evaluation: Evaluation, out: Path, overwrite: bool = False, robustness: Robustness | None = None
+) -> Path:
     """Write the folder, whole or not at all, and return its page; raise `InputError` where ``out`` is there already."""
     check_free(out, overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +49,10 @@ def write_evaluation(evaluation: Evaluation, out: Path, overwrite: bool = False)
         write_text(building / "frames.csv", _frames(evaluation.results))
         write_text(building / "subjects.csv", _subjects(evaluation))
         pictures = _pictures(evaluation)
+        if robustness is not None:
+            write_text(building / "robustness.json", robustness.to_json())
+            write_text(building / "robustness.csv", _curves(robustness))
+            pictures = _curves_picture(robustness) | pictures
         for name, (_, picture) in pictures.items():
             write_bytes(building / "pictures" / name, picture)
         captions = [(f"pictures/{name}", caption) for name, (caption, _) in pictures.items()]
@@ -112,6 +119,28 @@ def _subjects(evaluation: Evaluation) -> str:
         for group, dice in found.dice_by_subject.items()
     ]
     return _csv(["group", "class", "mean_dice"], rows)
+
+
+def _curves(robustness: Robustness) -> str:
+    rows: list[dict[str, object]] = []
+    for corruption, curve in robustness.curves.items():
+        for name, points in curve.points.items():
+            for severity, (level, point) in enumerate(zip((None, *curve.levels), points, strict=True)):
+                about = {"corruption": corruption, "severity": severity, "level": level, "class": name}
+                for score, mean in vars(point).items():
+                    if mean is not None:
+                        told = {"mean": mean.value, "low": mean.low, "high": mean.high, "n": mean.frames}
+                        rows.append(about | {"score": score} | told)
+    return _csv(["corruption", "severity", "level", "class", "score", "mean", "low", "high", "n"], rows)
+
+
+def _curves_picture(robustness: Robustness) -> dict[str, tuple[str, bytes]]:
+    kept = ", ".join(f"{name} {share:.3f}" for name, share in robustness.retained.items() if share is not None)
+    caption = (
+        "Robustness: Dice on the same frames made worse, with 95 % intervals over groups. Share of the clean Dice that "
+        f"is kept, mean over corruptions and severities: {kept or 'not defined'}"
+    )
+    return {"robustness.png": (caption, robustness_figure({robustness.model: robustness}))}
 
 
 def _csv(columns: list[str], rows: Sequence[dict[str, object]]) -> str:
