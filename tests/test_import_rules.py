@@ -26,11 +26,11 @@ ALLOWED = {
 }
 """What each part may import of the others. ``losses`` works on the models' `Output`; ``io.atomic`` is everyone's."""
 
-FOR_ALL = {"frame", "errors", "process", "progress", "settings", "verbs", "__init__"}
+FOR_ALL = {"frame", "errors", "process", "progress", "settings", "verbs", "lightning", "torchvision", "__init__"}
 """Modules beside the parts: they import none of them, and every part may import them."""
 
 HEAVY = {"torch", "lightning", "monai"}
-KNOW_TORCH = ("models/", "losses/", "train/", "data/module.py", "data/augment/")
+KNOW_TORCH = ("models/", "losses/", "train/", "data/module.py", "data/augment/", "lightning.py", "torchvision.py")
 
 FILES = sorted(path for path in SOURCE.rglob("*.py"))
 NAMES = [path.relative_to(SOURCE).as_posix() for path in FILES]
@@ -79,6 +79,13 @@ def test_pytorch_is_imported_where_networks_are_trained_and_nowhere_else(path: P
     name = path.relative_to(SOURCE).as_posix()
     found = {module.split(".")[0] for module in imports(path)} & HEAVY
     assert not found or name.startswith(KNOW_TORCH)
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_lightning_comes_in_by_its_door(path: Path) -> None:
+    """Imported elsewhere first, it ends with the error of a torchvision that does not fit."""
+    found = {module.split(".")[0] for module in imports(path)} & {"lightning"}
+    assert not found or path.relative_to(SOURCE).as_posix() == "lightning.py"
 
 
 def test_every_part_of_the_house_has_its_arrows() -> None:

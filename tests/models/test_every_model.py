@@ -26,12 +26,37 @@ TINY: dict[str, dict[str, Setting]] = {
     "unet-notebook": {"width": 8, "depth": 3},
     "vgg16-unet": {"weights": "none", "stages": 3, "width": 8},
     "transcgu-net": {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2},
+    "nnunet": {"width": 8, "stages": 4},
+    "monai-basicunet": {"width": 8},
+    "monai-unetplusplus": {"width": 4},
+    "monai-attentionunet": {"width": 8},
+    "monai-segresnet": {"width": 8},
+    "monai-swinunetr": {"width": 12},
+    "smp-unet": {"encoder": "tu-test_resnet"},
+    "smp-unetplusplus": {"encoder": "tu-test_resnet"},
+    "smp-deeplabv3plus": {"encoder": "tu-test_resnet"},
+    "smp-fpn": {"encoder": "tu-test_resnet"},
 }
 """Settings for seconds; a model that is not here is tested as it is."""
 
 
+LEARNING: dict[str, tuple[float, float]] = {
+    "smp-unet": (4e-3, 0.95),  # at 1e-2 the running statistics of its normalisation lag behind the steps
+    "smp-unetplusplus": (4e-3, 0.95),
+    "smp-deeplabv3plus": (4e-3, 0.95),
+    "smp-fpn": (4e-3, 0.9),  # it answers at a quarter of the frame's size: 16 x 16 for 64 x 64
+    "smp-segformer": (2e-3, 0.9),  # so does this one, and a transformer wants a smaller rate
+}
+"""Learning rate and Dice of the frames learned by heart, where not 1e-2 and 0.95."""
+
+TOLERANCE = {"smp-segformer": 1e-4, "monai-swinunetr": 1e-4}
+"""Largest difference of a probability between PyTorch and ONNX Runtime, where not 1e-5: attention adds up more."""
+
+
 def make(name: str, classes: int = 1, seed: int = 0) -> SegmentationModel:
     """A tiny one of this name."""
+    if MODELS[name].extra == "zoo":
+        pytest.importorskip("segmentation_models_pytorch", reason="the extra zoo is not installed")
     torch.manual_seed(seed)
     return build(name, TINY.get(name, {}), classes)
 
@@ -108,12 +133,13 @@ class TestEveryModel:
         (found,) = session.run(["probabilities"], {"frame": frame[None, None]})
         with torch.no_grad():
             expected = model(torch.from_numpy(preprocess.normalise(frame))[None, None]).probabilities()
-        np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+        np.testing.assert_allclose(found, expected.numpy(), atol=TOLERANCE.get(name, 1e-5))
 
     def test_it_learns_four_frames_by_heart(self, name: str) -> None:
         batch = phantoms(4, 64)
         model, loss = make(name).train(), DiceCrossEntropy()
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        rate, wanted = LEARNING.get(name, (1e-2, 0.95))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
         for _ in range(250):
             optimizer.zero_grad()
             loss(model(batch.frames), batch.labels).backward()
@@ -121,10 +147,10 @@ class TestEveryModel:
             with torch.no_grad():
                 dice = dice_per_frame(model.eval()(batch.frames).logits, batch.labels)
             model.train()
-            if dice.min() > 0.95:
+            if dice.min() > wanted:
                 return
         pytest.fail(f"Dice of the four frames after 250 steps: {dice.flatten().tolist()}")
 
 
 def test_the_settings_above_are_of_models_that_exist() -> None:
-    assert TINY.keys() <= MODELS.keys()
+    assert TINY.keys() | LEARNING.keys() | TOLERANCE.keys() <= MODELS.keys()

@@ -274,15 +274,37 @@ def export(
 
 @app.command()
 def models(as_json: JsonOption = False) -> None:
-    """List the networks that 'train --model' knows."""
-    from ..models import MODELS, build
+    """List the networks that 'train --model' knows, with what they cost.
 
-    rows = [
-        {"model": name, "parameters": sum(p.numel() for p in build(name, {}, 1).parameters()), "about": known.sentence}
-        for name, known in MODELS.items()
-    ]
+    GFLOP is the work for one frame of 256 x 256: 10^9 operations in convolutions and matrix products, where a
+    multiplication and an addition are two. Networks whose extra is not installed have no figures; for the extra zoo:
+    pip install 'sononerve\\[zoo]'.
+    """
+    from ..models.cost import list_models
+
+    lines = list_models()
     if as_json:
+        rows = [
+            {
+                "model": line.name,
+                "parameters": None if line.cost is None else line.cost.parameters,
+                "gflops": None if line.cost is None else round(line.cost.gflops, 3),
+                "extra": line.extra,
+                "about": line.sentence,
+            }
+            for line in lines
+        ]
         typer.echo(json.dumps(rows))
         return
-    for row in rows:
-        typer.echo(f"{row['model']:16} {int(str(row['parameters'])) / 1e6:6.2f} M  {row['about']}")
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "parameters", "GFLOP", "extra", "about", caption="GFLOP: for one frame of 256 x 256")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    for line in lines:
+        figures = ("-", "-")
+        if line.cost is not None:
+            figures = (f"{line.cost.parameters / 1e6:.2f} M", f"{line.cost.gflops:.1f}")
+        table.add_row(line.name, *figures, line.extra or "", line.sentence)
+    Console(highlight=False).print(table)

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from lightning import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
+from ..lightning import LightningDataModule
 from .augment import Augment
 from .canvases import Canvases, Joined
 from .preprocess import Preprocess

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 
 from ..errors import InputError
+from .architecture import Architecture
 from .attention_unet import AttentionUNet, AttentionUNetConfig
 from .output import Output, SegmentationModel, probabilities
 from .transcgu import TransCGUNet, TransCGUNetConfig
 from .unet import UNet, UNetConfig
 from .vgg16_unet import VGG16UNet, VGG16UNetConfig
+from .zoo import ZOO
 
 __all__ = ["MODELS", "Architecture", "Output", "SegmentationModel", "build", "check_settings", "probabilities"]
 
 Setting = bool | int | float | str
 """A value in a network's settings."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network's class, called with its settings and the number of classes, and the class of its settings.
-
-    ``narrower``: widths that a plan may choose in place of the preset's where time is short, the widest first.
-    """
-
-    network: type[SegmentationModel]
-    settings: type[BaseModel]
-    preset: BaseModel
-    sentence: str
-    narrower: tuple[int, ...] = ()
 
 
 _UNET = UNetConfig(width=48, widest=384, fold=2, norm="instance", deep_supervision=2)
@@ -65,6 +52,7 @@ MODELS: dict[str, Architecture] = {
         UNetConfig.notebook(),
         "The published notebook's U-Net, a reference: --size 128 --set loss.dice=0",
     ),
+    **ZOO,
 }
 
 

@@ -31,3 +31,13 @@ class InstanceNorm(nn.Module):
     def _normalise(self, function: Callable[..., Tensor], features: Tensor) -> Tensor:
         own_statistics, momentum, cudnn = True, 0.0, False
         return function(features, self.weight, self.bias, None, None, own_statistics, momentum, self.eps, cudnn)
+
+
+def own_instance_norms(network: nn.Module) -> nn.Module:
+    """Put an `InstanceNorm` in the place of every `torch.nn.InstanceNorm2d` that learns scale and shift."""
+    for name, child in network.named_children():
+        if isinstance(child, nn.InstanceNorm2d) and child.affine and not child.track_running_stats:
+            setattr(network, name, InstanceNorm(child.num_features, child.eps))
+        else:
+            own_instance_norms(child)
+    return network

@@ -9,13 +9,12 @@ import time
 from pathlib import Path
 
 import torch
-from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 from rich.progress import Progress
 from torch import Tensor
 
 from ..data.module import FrameModule
 from ..io.atomic import write_text
+from ..lightning import Callback, EarlyStopping, LightningModule, Trainer, WeightAveraging
 from ..progress import console, live
 from .task import Supervised
 

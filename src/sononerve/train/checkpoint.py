@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from lightning.fabric.plugins import CheckpointIO
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import InputError
+from ..lightning import CheckpointIO
 
 TREE = "tree"
 Tree = None | bool | int | float | str | list["Tree"] | dict[str, "Tree"]

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from lightning import Callback, LightningDataModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ..errors import InputError
+from ..lightning import Callback, LightningDataModule, SIGTERMException, TensorBoardLogger, Trainer
 from .callbacks import BEST, LAST, LOG, Averaging, LiveLine, RunLog, SaveState, StopEarly
 from .checkpoint import SafetensorsIO
 from .config import TrainConfig

@@ -6,12 +6,11 @@ import math
 
 import torch
 from jaxtyping import Bool, Float, Int
-from lightning import LightningModule
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from ..data.module import Batch
 from ..errors import TrainingError
+from ..lightning import LightningModule, OptimizerLRScheduler
 from ..models.output import Output, SegmentationModel, with_background
 from .config import OptimiserConfig
 
