@@ -77,6 +77,10 @@ def train(
         bool | None,
         typer.Option("--cache/--no-cache", help="Keep prepared frames on disk, or only in memory. Default: --cache."),
     ] = None,
+    adversary: Annotated[
+        bool,
+        typer.Option("--adversary", help="Train against a discriminator too; --set adversary.weight=... says more."),
+    ] = False,
     seed: Annotated[int | None, typer.Option("--seed", help="Of weights, order and augmentation. Default: 0.")] = None,
     deterministic: Annotated[
         bool | None, typer.Option("--deterministic", help="The same weights twice, also on a GPU.")
@@ -100,7 +104,7 @@ def train(
     The run's folder gets config.yaml (repeats it), plan.json, split.json, log.csv, bundle/ (the model) and scores.json.
     """
     from ..settings import parse_settings
-    from ..train.config import TrainConfig, changed, parse_duration
+    from ..train.config import ADVERSARY_WEIGHT, TrainConfig, changed, parse_duration
     from ..train.run import CONFIG, begin
     from ..train.run import train as run_training
 
@@ -116,6 +120,7 @@ def train(
             "cache": cache,
         },
         "canvas": {"longest": size},
+        "adversary": {"weight": ADVERSARY_WEIGHT if adversary else None},
         "optimiser": {"learning_rate": learning_rate},
         "model": model,
         "budget_s": None if budget is None else parse_duration(budget),

@@ -86,12 +86,13 @@ class SaveState(Callback):
 class RunLog(Callback):
     """``log.csv``: a row per round with step, seconds, mean loss, rate, cores used and tune Dice per class.
 
+    What a task's ``columns`` name is there too, averaged over the steps of the round that logged it, else empty.
     ``waiting`` is the share of the round's time in which no step was made because no batch was there, 0..1.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._losses: list[float] = []
+        self._noted: dict[str, list[float]] = {}
         self._rows: list[dict[str, str]] = []
         self._started = 0.0
         self._round = (0.0, 0.0, 0.0)
@@ -106,8 +107,11 @@ class RunLog(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Note the loss."""
-        self._losses.append(float(trainer.callback_metrics["loss"]))
+        """Note the loss, and what else the task logs."""
+        columns = pl_module.columns if isinstance(pl_module, Supervised) else ()
+        for name in ("loss", *columns):
+            if name in trainer.callback_metrics:
+                self._noted.setdefault(name, []).append(float(trainer.callback_metrics[name]))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the round's row, the whole file atomically."""
@@ -119,13 +123,13 @@ class RunLog(Callback):
             "round": str(trainer.current_epoch + 1),
             "step": str(trainer.global_step),
             "seconds": f"{wall - self._started:.2f}",
-            "loss": f"{sum(self._losses) / max(1, len(self._losses)):.4f}",
+            **{name: _mean(self._noted.get(name, [])) for name in ("loss", *pl_module.columns)},
             "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.3g}",
             "cores": f"{(cpu - self._round[1]) / round_s:.2f}",
             "waiting": f"{(waited - self._round[2]) / round_s:.4f}",
         }
         row |= {f"tune_dice_{name}": f"{score:.4f}" for name, score in pl_module.scores.items()}
-        self._losses, self._round = [], now
+        self._noted, self._round = {}, now
         self._rows.append(row)
         text = io.StringIO()
         writer = csv.DictWriter(text, list(row))
@@ -138,6 +142,10 @@ class RunLog(Callback):
         """Seconds so far: of the wall, of the processor, and of waiting for batches."""
         data = getattr(trainer, "datamodule", None)
         return time.monotonic(), time.process_time(), data.waited_s if isinstance(data, FrameModule) else 0.0
+
+
+def _mean(values: list[float]) -> str:
+    return f"{sum(values) / len(values):.4f}" if values else ""
 
 
 class LiveLine(Callback):

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..data.module import Batch, as_batch
 from ..models import MODELS, Setting, build, check_settings
 from ..models.output import SegmentationModel
+from .adversarial import build_adversary
 from .config import TrainConfig
 from .facts import Facts
 from .machine import Accelerator, Arithmetic, find_accelerator, free_memory, half_precision, step_memory, time_step
@@ -86,6 +87,7 @@ class Probe:
         self.side = SIZES[0] if accelerator == "cpu" else USUAL_SIZE  # small work does not show what a GPU can do
         model = self._model(None)
         self.loss, self.divisor = config.loss.build(model.heads), model.divisor
+        self.adversary = build_adversary(config, classes)
         self.spent_s = 0.0
         self._costs: dict[int | None, tuple[float, float]] = {}
         self.precision, self.reason = self._choose_precision()
@@ -132,7 +134,9 @@ class Probe:
     def _time(self, precision: str, width: int | None, count: int) -> float:
         began = time.monotonic()
         model, frames = self._model(width), self._frames(count)
-        step_s = time_step(model, self.loss, frames, precision, self.accelerator, warm=1, timed=2)
+        step_s = time_step(
+            model, self.loss, frames, precision, self.accelerator, warm=1, timed=2, adversary=self.adversary
+        )
         self.spent_s += time.monotonic() - began
         return step_s
 

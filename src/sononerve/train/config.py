@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 from ..data.augment import Augment
 from ..errors import InputError
 from ..io.atomic import write_text
-from ..losses import DiceCrossEntropy, MultiTask
+from ..losses import AdversarialKind, DiceCrossEntropy, MultiTask
 from ..models import Setting
 from ..models.output import Head
 from ..settings import first_fault, merge, merge_settings
@@ -22,6 +22,7 @@ Precision = Literal["auto", "32", "bf16", "16"]
 
 LENGTHS = ("budget_s", "epochs", "steps")
 OPTIONS = {"budget_s": "--budget", "patience": "--early-stopping"}
+ADVERSARY_WEIGHT = 0.1  # what --adversary stands for
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -90,6 +91,33 @@ class LossConfig(_Part):
         return MultiTask(mask, heads, self.presence, self.box, self.weighting)
 
 
+class AdversaryConfig(_Part):
+    """Training against a discriminator, `sononerve.train.adversarial.Adversarial`; a ``weight`` of 0 is without one.
+
+    The generator's loss gains ``weight`` times its adversarial loss and ``matching`` times the distance in the
+    discriminator's features. ``warm_up``, ``head_start`` and ``ramp`` are shares of the training: without adversary;
+    with one that learns and is not listened to; with its weight rising. ``width``, ``layers``, ``learning_rate``: the
+    discriminator's.
+    """
+
+    weight: float = Field(default=0.0, ge=0)
+    loss: AdversarialKind = "hinge"
+    matching: float = Field(default=1.0, ge=0)
+    warm_up: float = Field(default=0.3, ge=0, lt=1)
+    head_start: float = Field(default=0.05, ge=0, lt=1)
+    ramp: float = Field(default=0.1, ge=0, lt=1)
+    width: int = Field(default=32, ge=1, le=256)
+    layers: int = Field(default=3, ge=1, le=5)
+    learning_rate: float = Field(default=2e-4, gt=0)
+
+    def strength(self, done: float) -> float:
+        """How much of its weight the adversary has when ``done`` of the training, 0..1, is over."""
+        since = done - self.warm_up - self.head_start
+        if since <= 0:
+            return 0.0
+        return 1.0 if since >= self.ramp else since / self.ramp
+
+
 class TrainConfig(_Part):
     """A whole training.
 
@@ -108,6 +136,7 @@ class TrainConfig(_Part):
     augment: Augment = Augment()
     strength: float | None = Field(default=None, ge=0, le=2)
     loss: LossConfig = LossConfig()
+    adversary: AdversaryConfig = AdversaryConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     batch: int | None = Field(default=None, ge=1)
     budget_s: float | None = Field(default=None, ge=5)

@@ -15,6 +15,7 @@ from torch import nn
 
 from ..data.module import Batch
 from ..models.output import SegmentationModel
+from .adversarial import Adversary
 
 Accelerator = Literal["cpu", "cuda", "mps"]
 Arithmetic = Literal["32", "bf16", "16"]
@@ -97,11 +98,12 @@ def time_step(
     warm: int = WARM_STEPS,
     timed: int = TIMED_STEPS,
     done: float = 1.0,
+    adversary: Adversary | None = None,
 ) -> float:
     """Median seconds of one training step on a copy of the model, after a warm-up.
 
     Steps that take seconds are timed less often, down to one without a warm-up. ``done``: at which share of the
-    training, 0..1, where the network is frozen for some of it.
+    training, 0..1, where the network is frozen for some of it. ``adversary``: one that learns and is listened to.
     """
     device = torch.device(accelerator)
     network = copy.deepcopy(model).to(device).train()
@@ -109,13 +111,19 @@ def time_step(
     network.thaw(done)
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    frames, labels = batch.frames.to(device), batch.labels.to(device)
+    batch = Batch(batch.frames.to(device), batch.labels.to(device))
+    rival = copy.deepcopy(adversary)
+    if rival is not None:
+        rival.to(device).begin()
     seconds: list[float] = []
     while len(seconds) < warm + timed and sum(seconds) < TIMING_S:
         started = time.perf_counter()
         optimizer.zero_grad()
         with _autocast(precision, accelerator):
-            value = loss(network(frames), labels)
+            output = network(batch.frames)
+            value = loss(output, batch.labels)
+            if rival is not None:
+                value = value + rival.step(batch, output.logits, strength=1.0)[0]
         value.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()

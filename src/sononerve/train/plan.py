@@ -15,7 +15,8 @@ from ..data.module import Batch
 from ..errors import InputError
 from ..io.atomic import write_text
 from ..models.output import SegmentationModel
-from .choose import MOST_LOOKING, Choice
+from .adversarial import Adversary
+from .choose import MOST_LOOKING, Choice, Choices
 from .config import TrainConfig
 from .machine import time_step
 from .setup import BUDGET_USED, DEFAULT_BUDGET_S, LOOP, Setup
@@ -68,18 +69,16 @@ def make_plan(
     batch: Batch,
     frames: tuple[int, int],
     reserve_s: float,
+    adversary: Adversary | None = None,
 ) -> Plan:
     """Time a few steps and turn the budget, epochs or steps into a plan.
 
     ``batch``: one real batch. ``frames``: how many are in fit and tune. ``reserve_s``: seconds already spent, and those
-    that export and evaluation will take.
+    that export and evaluation will take. ``adversary``: what the network is trained against.
     """
     choices = setup.choices
     began = time.monotonic()
-    step_s = time_step(model, loss, batch, choices.precision, choices.accelerator)
-    if model.frozen_share > 0:
-        frozen_s = time_step(model, loss, batch, choices.precision, choices.accelerator, done=0.0)
-        step_s += model.frozen_share * (frozen_s - step_s)
+    step_s = mean_step(model, loss, batch, choices, adversary)
     look_s = LOOK * step_s * frames[1] / choices.batch + 0.2
     budget = config.budget_s
     if config.steps is not None:
@@ -113,6 +112,22 @@ def make_plan(
         look_s=look_s,
         budget_s=budget,
     )
+
+
+def mean_step(
+    model: SegmentationModel, loss: nn.Module, batch: Batch, choices: Choices, adversary: Adversary | None
+) -> float:
+    """Seconds of a step, averaged over a training in some of which the network is frozen or has no adversary yet."""
+
+    def timed(done: float = 1.0, rival: Adversary | None = None) -> float:
+        return time_step(model, loss, batch, choices.precision, choices.accelerator, done=done, adversary=rival)
+
+    plain_s = step_s = timed()
+    if model.frozen_share > 0:
+        step_s += model.frozen_share * (timed(done=0.0) - plain_s)
+    if adversary is not None:
+        step_s += (1 - adversary.config.warm_up) * (timed(rival=adversary) - plain_s)
+    return step_s
 
 
 def _workers(config: TrainConfig, accelerator: str) -> int:

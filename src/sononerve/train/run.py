@@ -3,54 +3,35 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from ..data.canvases import Canvases, Joined, open_canvases
 from ..data.dataset import Dataset, load_dataset
-from ..data.module import FrameModule, PlainFrames, VariedFrames, collate
+from ..data.module import PlainFrames, VariedFrames, collate
 from ..data.split import Split, split
 from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
 from ..io.atomic import check_folder, write_text
-from ..losses import MultiTask
-from ..models import SegmentationModel, build
+from ..models import build
 from ..process import keep_memory
 from ..progress import console, counted
 from ..runtime.bundle import CARD, SCORES, Bundle, write_bundle
-from .checkpoint import load_weights
+from .adversarial import build_adversary
+from .begun import Begun, learn
 from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
-from .fit import fit
 from .plan import Plan, make_plan
 from .pretrained import check_pretrained, load_pretrained
 from .setup import Setup, set_up
-from .task import Supervised
 
 CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
 EXPORT_S = 15.0
 FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
 KNOWING_S = 0.01  # per frame of the data set, which is read once more to know the test part by its pixels
-
-
-@dataclass(frozen=True)
-class Begun:
-    """A run that is planned, with its folder on disk, and all that training it takes. ``fitted``: the frames to fit."""
-
-    config: TrainConfig
-    dataset: Dataset
-    division: Split
-    dropped: dict[str, str]
-    fitted: Dataset
-    varied: VariedFrames
-    plain: PlainFrames
-    model: SegmentationModel
-    loss: MultiTask
-    plan: Plan
 
 
 def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, resume: bool = False) -> Evaluation:
@@ -62,11 +43,7 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
     >>> train(TrainConfig(data=DataConfig(folder="frames"), budget_s=1800), "run")  # doctest: +SKIP
     """
     run = begin(config, out, split_file, resume)
-    config, plan = run.config, run.plan
-    torch.set_num_threads(plan.threads)  # the order of sums depends on it, and with it what a resumed run arrives at
-    task = Supervised(run.model, run.loss, config.optimiser, plan.steps, config.seed, run.dataset.classes)
-    data = FrameModule(run.varied, run.plain, plan.choices.batch, plan.steps_per_round, plan.workers, config.seed)
-    task.load_state_dict(load_weights(fit(task, data, config, plan, Path(out))))
+    learn(run, Path(out))
     return _finish(run, Path(out))
 
 
@@ -102,6 +79,7 @@ def begin(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
         collate([varied[0, i % varied.frames] for i in range(setup.choices.batch)]),
         (varied.frames, len(plain)),
         time.monotonic() - ends,
+        build_adversary(config, len(dataset.classes)),
     )
     if known is None:
         _write_folder(out, config, division, dropped, plan)

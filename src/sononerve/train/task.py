@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -23,7 +24,11 @@ class Supervised(LightningModule):
     the class counts 1 if nothing is marked in it and 0 if anything is: Kaggle's metric for this task. A class that no
     frame of the tune part holds does not count, and one that is found in none of the frames that hold it scores 0: of
     many empty frames a network that is still silent would else be the best, and stop the training.
+
+    ``columns``: what is logged per step beside the loss, and has a column in the run's log.
     """
+
+    columns: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -54,12 +59,16 @@ class Supervised(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; raise `TrainingError` where it is not a number."""
+        return self.supervised(batch)[1]
+
+    def supervised(self, batch: Batch) -> tuple[Output, Tensor]:
+        """The network's answer and its loss, logged; raise `TrainingError` where that is not a number."""
         output = self.model(batch.frames)
         loss: Tensor = self.loss(output, batch.labels)
         if not torch.isfinite(loss):
             raise TrainingError(self._reason(batch, output, loss))
         self.log("loss", loss, on_step=True, prog_bar=False)
-        return loss
+        return output, loss
 
     def _reason(self, batch: Batch, output: Output, loss: Tensor) -> str:
         rate = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
@@ -93,11 +102,15 @@ class Supervised(LightningModule):
         held, found = ~dice.isnan().all(0), (dice > 0).any(0)
         self.log("tune_score", (score.mean(0) * found)[held].mean() if held.any() else torch.tensor(0.0))
 
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """What the optimiser moves, by name."""
+        return self.named_parameters()
+
     def _groups(self) -> list[dict[str, object]]:
         """Parameters by their learning rate, those with the whole rate first."""
         factors = {f"model.{name}": factor for name, factor in self.model.learning_rates().items()}
         groups: dict[float, list[nn.Parameter]] = {1.0: []}
-        for name, parameter in self.named_parameters():
+        for name, parameter in self.trained_parameters():
             groups.setdefault(factors.get(name, 1.0), []).append(parameter)
         rate = self.optimiser.learning_rate
         return [{"params": found, "lr": factor * rate} for factor, found in groups.items() if found]

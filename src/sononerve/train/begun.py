@@ -1,0 +1,53 @@
+"""A run that is planned, and its training: from what was begun to averaged weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..data.dataset import Dataset
+from ..data.module import FrameModule, PlainFrames, VariedFrames
+from ..data.split import Split
+from ..losses import MultiTask
+from ..models import SegmentationModel
+from .adversarial import Adversarial, build_adversary
+from .checkpoint import load_weights
+from .config import TrainConfig
+from .fit import fit
+from .plan import Plan
+from .task import Supervised
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that is planned, with its folder on disk, and all that training it takes. ``fitted``: the frames to fit."""
+
+    config: TrainConfig
+    dataset: Dataset
+    division: Split
+    dropped: dict[str, str]
+    fitted: Dataset
+    varied: VariedFrames
+    plain: PlainFrames
+    model: SegmentationModel
+    loss: MultiTask
+    plan: Plan
+
+
+def learn(run: Begun, folder: Path) -> None:
+    """Train what was begun, going on from the state in ``folder`` where there is one; its model is then the result."""
+    config, plan = run.config, run.plan
+    torch.set_num_threads(plan.threads)  # the order of sums depends on it, and with it what a resumed run arrives at
+    data = FrameModule(run.varied, run.plain, plan.choices.batch, plan.steps_per_round, plan.workers, config.seed)
+    task = _task(run)
+    task.load_state_dict(load_weights(fit(task, data, config, plan, folder)))
+
+
+def _task(run: Begun) -> Supervised:
+    config, classes = run.config, run.dataset.classes
+    adversary = build_adversary(config, len(classes))
+    if adversary is None:
+        return Supervised(run.model, run.loss, config.optimiser, run.plan.steps, config.seed, classes)
+    return Adversarial(run.model, run.loss, config.optimiser, run.plan.steps, config.seed, classes, adversary)
