@@ -81,6 +81,10 @@ def train(
         bool,
         typer.Option("--adversary", help="Train against a discriminator too; --set adversary.weight=... says more."),
     ] = False,
+    refine: Annotated[
+        int | None,
+        typer.Option("--refine", help="Put a refiner behind the network, learned with so many inner folds: 2."),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of weights, order and augmentation. Default: 0.")] = None,
     deterministic: Annotated[
         bool | None, typer.Option("--deterministic", help="The same weights twice, also on a GPU.")
@@ -121,6 +125,7 @@ def train(
         },
         "canvas": {"longest": size},
         "adversary": {"weight": ADVERSARY_WEIGHT if adversary else None},
+        "refine": {"folds": refine},
         "optimiser": {"learning_rate": learning_rate},
         "model": model,
         "budget_s": None if budget is None else parse_duration(budget),

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset as TorchDataset
 from ..lightning import LightningDataModule
 from .augment import Augment
 from .canvases import Canvases, Joined
+from .coarse import CoarseMaps
 from .preprocess import Preprocess
 
 Key = tuple[int, int]
@@ -26,17 +27,42 @@ Key = tuple[int, int]
 
 @dataclass
 class Batch:
-    """``frames``: normalised, ``(N, 1, H, W)``. ``labels``: ``(N, H, W)``, 0 background."""
+    """``frames``: normalised, ``(N, 1, H, W)``. ``labels``: ``(N, H, W)``, 0 background.
+
+    ``coarse``: probabilities ``(N, C, H, W)`` that are to be refined, where some are.
+    """
 
     frames: Float[Tensor, "n 1 h w"]
     labels: Int[Tensor, "n h w"]
+    coarse: Float[Tensor, "n c h w"] | None = None
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the network is called with."""
+        return (self.frames,) if self.coarse is None else (self.frames, self.coarse)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        coarse = None if self.coarse is None else self.coarse.to(device)
+        return Batch(self.frames.to(device), self.labels.to(device), coarse)
 
 
 class VariedFrames(TorchDataset[Batch]):
-    """One training frame by `Key`: its variation depends on seed, pass and frame alone, not on who asks or when."""
+    """One training frame by `Key`: its variation depends on seed, pass and frame alone, not on who asks or when.
 
-    def __init__(self, canvases: Canvases | Joined, preprocess: Preprocess, augment: Augment, seed: int) -> None:
+    ``coarse``: what was answered for each frame before, moved as the frame is.
+    """
+
+    def __init__(
+        self,
+        canvases: Canvases | Joined,
+        preprocess: Preprocess,
+        augment: Augment,
+        seed: int,
+        coarse: CoarseMaps | None = None,
+    ) -> None:
         self.canvases, self.preprocess, self.augment, self.seed = canvases, preprocess, augment, seed
+        self.coarse = coarse
 
     @property
     def frames(self) -> int:
@@ -48,21 +74,23 @@ class VariedFrames(TorchDataset[Batch]):
         drawn = self.augment.draw(rng)
         frame, labels = self.canvases[key[1]]
         frame, labels = self.augment.frame(frame, drawn), self.augment.mask(labels, drawn)
-        return as_batch(self.preprocess.normalise(frame)[None], labels[None])
+        coarse = None if self.coarse is None else self.augment.maps(self.coarse[key[1]], drawn)[None]
+        return as_batch(self.preprocess.normalise(frame)[None], labels[None], coarse)
 
 
 class PlainFrames(TorchDataset[Batch]):
-    """One frame by number, as at run time."""
+    """One frame by number, as at run time; ``coarse``: with what was answered for it before."""
 
-    def __init__(self, canvases: Canvases, preprocess: Preprocess) -> None:
-        self.canvases, self.preprocess = canvases, preprocess
+    def __init__(self, canvases: Canvases, preprocess: Preprocess, coarse: CoarseMaps | None = None) -> None:
+        self.canvases, self.preprocess, self.coarse = canvases, preprocess, coarse
 
     def __len__(self) -> int:
         return len(self.canvases)
 
     def __getitem__(self, i: int) -> Batch:
         frame, labels = self.canvases[i]
-        return as_batch(self.preprocess.normalise(frame)[None], labels[None])
+        coarse = None if self.coarse is None else self.coarse[i][None]
+        return as_batch(self.preprocess.normalise(frame)[None], labels[None], coarse)
 
 
 class RoundSampler(Sampler[list[Key]]):
@@ -96,15 +124,19 @@ class RoundSampler(Sampler[list[Key]]):
         return number, int(self._orders[number][i])
 
 
-def as_batch(frames: NDArray[np.float32], labels: NDArray[np.uint8]) -> Batch:
-    """Tensors of frames ``(N, H, W)`` and labels ``(N, H, W)``."""
-    return Batch(torch.from_numpy(frames)[:, None], torch.from_numpy(labels.astype(np.int64)))
+def as_batch(
+    frames: NDArray[np.float32], labels: NDArray[np.uint8], coarse: NDArray[np.float32] | None = None
+) -> Batch:
+    """Tensors of frames ``(N, H, W)``, labels ``(N, H, W)`` and coarse probabilities ``(N, C, H, W)``."""
+    probabilities = None if coarse is None else torch.from_numpy(coarse)
+    return Batch(torch.from_numpy(frames)[:, None], torch.from_numpy(labels.astype(np.int64)), probabilities)
 
 
 def collate(batches: list[Batch]) -> Batch:
     """Put batches of one frame together, channels last, as convolutions on a CPU like it."""
     frames = torch.cat([b.frames for b in batches]).contiguous(memory_format=torch.channels_last)
-    return Batch(frames, torch.cat([b.labels for b in batches]))
+    coarse = [b.coarse for b in batches if b.coarse is not None]
+    return Batch(frames, torch.cat([b.labels for b in batches]), torch.cat(coarse) if coarse else None)
 
 
 class Feed(DataLoader[Batch]):

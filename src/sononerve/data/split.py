@@ -196,6 +196,24 @@ def split(
     )
 
 
+def inner_folds(fitted: Dataset, division: Split, folds: int, seed: int) -> list[list[int]]:
+    """Divide the frames to fit once more, into ``folds`` parts by the split's groups, alike in presence and area.
+
+    The places of each part's frames in ``fitted``. Raises `InputError` for fewer groups than parts.
+    """
+    groups = [division.groups[name] for name in fitted.names]
+    names = list(dict.fromkeys(groups))
+    if len(names) < folds:
+        raise InputError(
+            f"{fitted.folder}: {len(names)} group(s) {division.statement} to fit; a refiner with {folds} inner folds "
+            "needs as many: add subjects"
+        )
+    rng = np.random.default_rng(seed)
+    parts = _divide(_features(fitted, groups, names), [1 / folds] * folds, [1] * folds, rng)
+    part_of = dict(zip(names, parts, strict=True))
+    return [[i for i, group in enumerate(groups) if part_of[group] == k] for k in range(folds)]
+
+
 def find_groups(
     dataset: Dataset, leaky_frame_split: bool = False, progress: Progress | None = None
 ) -> tuple[Grouping, list[str]]:

@@ -36,13 +36,14 @@ class Begun:
     plan: Plan
 
 
-def learn(run: Begun, folder: Path) -> None:
-    """Train what was begun, going on from the state in ``folder`` where there is one; its model is then the result."""
+def learn(run: Begun, folder: Path) -> Begun:
+    """Train what was begun, going on from the state in ``folder`` where there is one; its model then is the result."""
     config, plan = run.config, run.plan
     torch.set_num_threads(plan.threads)  # the order of sums depends on it, and with it what a resumed run arrives at
     data = FrameModule(run.varied, run.plain, plan.choices.batch, plan.steps_per_round, plan.workers, config.seed)
     task = _task(run)
     task.load_state_dict(load_weights(fit(task, data, config, plan, folder)))
+    return run
 
 
 def _task(run: Begun) -> Supervised:

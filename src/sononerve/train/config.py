@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
@@ -16,6 +17,7 @@ from ..io.atomic import write_text
 from ..losses import AdversarialKind, DiceCrossEntropy, MultiTask
 from ..models import Setting
 from ..models.output import Head
+from ..models.refiner import Refiner
 from ..settings import first_fault, merge, merge_settings
 
 Precision = Literal["auto", "32", "bf16", "16"]
@@ -118,6 +120,34 @@ class AdversaryConfig(_Part):
         return 1.0 if since >= self.ramp else since / self.ramp
 
 
+class RefineConfig(_Part):
+    """A refiner behind the network, `sononerve.models.refiner.Refined`; without ``folds`` there is none.
+
+    ``folds``: inner folds of the frames to fit; for each a network is trained without it, whose answers for it the
+    refiner learns from. ``inner``: how many steps each of these networks takes, ``length``: how many the refiner takes,
+    both as a factor on those of the network itself. ``width``, ``depth``: the refiner's.
+    """
+
+    folds: Literal[0] | Annotated[int, Field(ge=2, le=20)] = 0
+    inner: float = Field(default=0.5, gt=0, le=2)
+    length: float = Field(default=0.5, gt=0, le=2)
+    width: int = Field(default=24, ge=1, le=512)
+    depth: int = Field(default=3, ge=2, le=6)
+
+    @property
+    def share(self) -> float:
+        """How much of the steps of all stages is the network's own, 0..1."""
+        return 1 / (1 + self.folds * self.inner + self.length) if self.folds else 1.0
+
+    def build(self, classes: int, seed: int) -> Refiner | None:
+        """The refiner, its weights drawn by the seed; None where there is to be none."""
+        if not self.folds:
+            return None
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return Refiner(classes, self.width, self.depth)
+
+
 class TrainConfig(_Part):
     """A whole training.
 
@@ -137,6 +167,7 @@ class TrainConfig(_Part):
     strength: float | None = Field(default=None, ge=0, le=2)
     loss: LossConfig = LossConfig()
     adversary: AdversaryConfig = AdversaryConfig()
+    refine: RefineConfig = RefineConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     batch: int | None = Field(default=None, ge=1)
     budget_s: float | None = Field(default=None, ge=5)

@@ -111,7 +111,7 @@ def time_step(
     network.thaw(done)
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    batch = Batch(batch.frames.to(device), batch.labels.to(device))
+    batch = batch.to(device)
     rival = copy.deepcopy(adversary)
     if rival is not None:
         rival.to(device).begin()
@@ -120,7 +120,7 @@ def time_step(
         started = time.perf_counter()
         optimizer.zero_grad()
         with _autocast(precision, accelerator):
-            output = network(batch.frames)
+            output = network(*batch.inputs)
             value = loss(output, batch.labels)
             if rival is not None:
                 value = value + rival.step(batch, output.logits, strength=1.0)[0]

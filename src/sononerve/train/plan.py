@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +17,7 @@ from ..data.module import Batch
 from ..errors import InputError
 from ..io.atomic import write_text
 from ..models.output import SegmentationModel
+from ..models.refiner import Refined, Refiner
 from .adversarial import Adversary
 from .choose import MOST_LOOKING, Choice, Choices
 from .config import TrainConfig
@@ -70,15 +73,17 @@ def make_plan(
     frames: tuple[int, int],
     reserve_s: float,
     adversary: Adversary | None = None,
+    refiner: Refiner | None = None,
 ) -> Plan:
     """Time a few steps and turn the budget, epochs or steps into a plan.
 
     ``batch``: one real batch. ``frames``: how many are in fit and tune. ``reserve_s``: seconds already spent, and those
-    that export and evaluation will take. ``adversary``: what the network is trained against.
+    that export and evaluation will take. ``adversary``: what is trained against. ``refiner``: what
+    is trained behind the network.
     """
     choices = setup.choices
     began = time.monotonic()
-    step_s = mean_step(model, loss, batch, choices, adversary)
+    step_s = whole_step(config, (model, refiner), loss, batch, choices, adversary)
     look_s = LOOK * step_s * frames[1] / choices.batch + 0.2
     budget = config.budget_s
     if config.steps is not None:
@@ -107,11 +112,31 @@ def make_plan(
         rounds=rounds,
         threads=torch.get_num_threads(),
         workers=_workers(config, choices.accelerator),
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=sum(p.numel() for part in (model, refiner) if part is not None for p in part.parameters()),
         step_s=step_s,
         look_s=look_s,
         budget_s=budget,
     )
+
+
+def whole_step(
+    config: TrainConfig,
+    networks: tuple[SegmentationModel, Refiner | None],
+    loss: nn.Module,
+    batch: Batch,
+    choices: Choices,
+    adversary: Adversary | None,
+) -> float:
+    """Seconds of a step; with a refiner, of a step of the network and of its part of all other stages."""
+    (network, refiner), refine = networks, config.refine
+    if refiner is None:
+        return mean_step(network, loss, batch, choices, adversary)
+    refined = Refined(copy.deepcopy(network), refiner)
+    with torch.no_grad():
+        coarse = refined.coarse(batch.frames).probabilities()
+    refiner_s = mean_step(refined, config.loss.build(), replace(batch, coarse=coarse), choices, adversary)
+    network_s = mean_step(network, loss, batch, choices, None)
+    return network_s * (1 + refine.folds * refine.inner) + refiner_s * refine.length
 
 
 def mean_step(

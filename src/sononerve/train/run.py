@@ -25,6 +25,7 @@ from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
 from .plan import Plan, make_plan
 from .pretrained import check_pretrained, load_pretrained
+from .refine import learn_refined
 from .setup import Setup, set_up
 
 CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
@@ -43,7 +44,7 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
     >>> train(TrainConfig(data=DataConfig(folder="frames"), budget_s=1800), "run")  # doctest: +SKIP
     """
     run = begin(config, out, split_file, resume)
-    learn(run, Path(out))
+    run = learn_refined(run, Path(out)) if run.config.refine.folds else learn(run, Path(out))
     return _finish(run, Path(out))
 
 
@@ -80,6 +81,7 @@ def begin(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
         (varied.frames, len(plain)),
         time.monotonic() - ends,
         build_adversary(config, len(dataset.classes)),
+        config.refine.build(len(dataset.classes), config.seed),
     )
     if known is None:
         _write_folder(out, config, division, dropped, plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from pydantic import BaseModel, ConfigDict
@@ -44,6 +45,9 @@ def set_up(config: TrainConfig, dataset: Dataset, division: Split, fitted: Datas
     reserve_s += time.monotonic() - began + PREPARING_S * len(dataset)
     choices = choose(config, facts, len(dataset.classes), _time_for_steps(config, reserve_s))
     divisor = build(config.model, choices.network, len(dataset.classes)).divisor
+    refiner = config.refine.build(len(dataset.classes), config.seed)
+    if refiner is not None:
+        divisor = math.lcm(divisor, refiner.divisor)
     height, width = canvas_shape(facts.shape(choices.region), choices.longest, divisor)
     preprocess = Preprocess(
         height=height, width=width, region=choices.region, normalisation=config.canvas.normalisation
@@ -56,4 +60,4 @@ def _time_for_steps(config: TrainConfig, reserve_s: float) -> float | None:
     if config.steps is not None or config.epochs is not None:
         return None
     left = BUDGET_USED * (config.budget_s or DEFAULT_BUDGET_S) - reserve_s
-    return max(0.0, left) / LOOP
+    return config.refine.share * max(0.0, left) / LOOP

@@ -63,7 +63,7 @@ class Supervised(LightningModule):
 
     def supervised(self, batch: Batch) -> tuple[Output, Tensor]:
         """The network's answer and its loss, logged; raise `TrainingError` where that is not a number."""
-        output = self.model(batch.frames)
+        output = self.model(*batch.inputs)
         loss: Tensor = self.loss(output, batch.labels)
         if not torch.isfinite(loss):
             raise TrainingError(self._reason(batch, output, loss))
@@ -89,7 +89,7 @@ class Supervised(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the Dice of each frame and class of the tune part, and where nothing was marked."""
-        logits = self.model(batch.frames).logits.float()
+        logits = self.model(*batch.inputs).logits.float()
         self._dice.append(dice_per_frame(logits, batch.labels))
         self._silence.append(silent_per_frame(logits))
 

@@ -96,6 +96,10 @@ class Augment(BaseModel):
         """Apply the drawn geometry to a label map ``(H, W)``."""
         return self.warp(drawn, labels.shape).mask(labels)
 
+    def maps(self, probabilities: NDArray[np.float32], drawn: Drawn) -> NDArray[np.float32]:
+        """Apply the drawn geometry to maps of probabilities ``(C, H, W)``."""
+        return self.warp(drawn, (probabilities.shape[1], probabilities.shape[2])).maps(probabilities)
+
     def boxes(self, boxes: NDArray[np.float32], drawn: Drawn, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Apply the drawn geometry to boxes ``(n, 4)`` xyxy in pixels of a canvas of ``shape``."""
         return self.warp(drawn, shape).boxes(boxes)

@@ -6,6 +6,7 @@ The affine maps are multiplied, the elastic one added, and frame and mask are sa
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from pydantic import Field
 from .operation import Operation, Params, Probability
 
 Matrix = NDArray[np.float64]
+Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 BORDER_POINTS = 9  # per side of a box; the hull of their images is the new box
 INVERSION_STEPS = 6  # fixed-point steps; the elastic field is smooth and small
 
@@ -159,16 +161,16 @@ class Warp:
         self.field = field
         self.shape = shape
 
-    def _sample(self, pixels: NDArray[np.uint8], interpolation: int) -> NDArray[np.uint8]:
+    def _sample(self, pixels: Pixels, interpolation: int) -> Pixels:
         height, width = self.shape
         if self.field is None:
             flags = interpolation | cv2.WARP_INVERSE_MAP
-            return np.asarray(cv2.warpAffine(pixels, self.matrix[:2], (width, height), flags=flags), np.uint8)
+            return np.asarray(cv2.warpAffine(pixels, self.matrix[:2], (width, height), flags=flags), pixels.dtype)
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         m = self.matrix.astype(np.float32)
         map_x = m[0, 0] * x + m[0, 1] * y + m[0, 2] + self.field[..., 0]
         map_y = m[1, 0] * x + m[1, 1] * y + m[1, 2] + self.field[..., 1]
-        return np.asarray(cv2.remap(pixels, map_x, map_y, interpolation), np.uint8)
+        return np.asarray(cv2.remap(pixels, map_x, map_y, interpolation), pixels.dtype)
 
     def frame(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The frame ``(H, W)`` sampled bilinearly; black where nothing was."""
@@ -177,6 +179,10 @@ class Warp:
     def mask(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The label map ``(H, W)`` sampled at the nearest pixel; 0 where nothing was."""
         return self._sample(labels, cv2.INTER_NEAREST)
+
+    def maps(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Maps ``(C, H, W)``, each sampled bilinearly; 0 where nothing was."""
+        return np.stack([self._sample(plane, cv2.INTER_LINEAR) for plane in values])
 
     def boxes(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes ``(n, 4)`` xyxy in pixels: the hull of each moved border, cut at the canvas; empty ones are dropped."""

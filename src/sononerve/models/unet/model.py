@@ -56,13 +56,14 @@ class UNet(SegmentationModel):
     torch.Size([1, 2, 64, 96])
     """
 
-    def __init__(self, config: UNetConfig, classes: int, skips: list[int] | None = None) -> None:
+    def __init__(self, config: UNetConfig, classes: int, inputs: int = 1, skips: list[int] | None = None) -> None:
+        """``inputs``: channels of what it sees, the frame and what else there is."""
         super().__init__()
         widths = config.widths()
         self.divisor = config.fold * 2 ** (config.depth - 1)
         if skips is None:
-            inputs = [config.fold**2, *widths[:-1]]
-            self.encoder = nn.ModuleList(_Level(a, b, config) for a, b in zip(inputs, widths, strict=True))
+            into = [inputs * config.fold**2, *widths[:-1]]
+            self.encoder = nn.ModuleList(_Level(a, b, config) for a, b in zip(into, widths, strict=True))
             skips = widths
         coarser = [skips[-1], *widths[-2:0:-1]]
         rising = list(zip(coarser, widths[-2::-1], skips[-2::-1], strict=True))
@@ -75,15 +76,15 @@ class UNet(SegmentationModel):
         self.pool = nn.MaxPool2d(2)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
-        """``(N, 1, H, W)`` to an `Output`; H and W are multiples of ``divisor``."""
+    def forward(self, frames: Float[Tensor, "n k h w"]) -> Output:
+        """``(N, inputs, H, W)`` to an `Output`; H and W are multiples of ``divisor``."""
         skips = self.features(frames)
         levels = [skips[-1]]
         for number, skip in enumerate(skips[-2::-1]):
             levels.append(self.climb(number, levels[-1], skip))
         return self.answer(levels)
 
-    def features(self, frames: Float[Tensor, "n 1 h w"]) -> list[Tensor]:
+    def features(self, frames: Float[Tensor, "n k h w"]) -> list[Tensor]:
         """The features of every level, finest first."""
         skips: list[Tensor] = []
         features = self.fold(frames)
