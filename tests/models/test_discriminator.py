@@ -29,7 +29,8 @@ def test_the_largest_singular_value_of_every_weight_stays_one_while_it_learns() 
         optimiser.zero_grad()
         (-discriminator(frames, maps).scores.mean()).backward()
         optimiser.step()
-    discriminator(frames, maps)
+    for _ in range(5):  # the value is found by a step per look
+        discriminator(frames, maps)
     assert len(convolutions(discriminator)) == 5
     for layer in convolutions(discriminator):
         assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.1)

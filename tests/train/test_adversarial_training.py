@@ -51,17 +51,17 @@ def phantoms(first: int) -> Batch:
 
 
 def coarse(labels: torch.Tensor) -> torch.Tensor:
-    """Logits of a generator that finds the nerve and draws it in blocks of eight pixels."""
-    blocks = F.avg_pool2d((labels == 1).float()[:, None], 8)
-    return 5 * (F.interpolate(blocks, scale_factor=8.0) - 0.3)
+    """Logits of a generator that finds the nerve and draws it in blocks of sixteen pixels."""
+    blocks = F.avg_pool2d((labels == 1).float()[:, None], 16)
+    return 12 * (F.interpolate(blocks, scale_factor=16.0) - 0.3)
 
 
 def test_the_discriminator_tells_real_masks_from_coarse_ones() -> None:
     torch.manual_seed(0)
-    adversary = Adversary(AdversaryConfig(weight=1, width=16, learning_rate=4e-3), classes=1)
+    adversary = Adversary(AdversaryConfig(weight=1, width=16, learning_rate=1e-3), classes=1)
     adversary.begin()
     batch, new = phantoms(0), phantoms(1)
-    for _ in range(60):
+    for _ in range(80):
         adversary.learn(adversary.rivals(batch, coarse(batch.labels)))
     rivals = adversary.rivals(new, coarse(new.labels))
     with torch.no_grad():
@@ -139,10 +139,10 @@ def everything(run: Path) -> Weights:
     return found
 
 
-@pytest.mark.parametrize("stopped", [3, 8], ids=["before-the-adversary", "while-it-speaks"])
-def test_a_training_stopped_in_a_round_resumes_to_the_same_weights(
-    against: tuple[Path, list[Weights]], tiny: Make, tmp_path: Path, stopped: int
+def test_a_training_stopped_while_the_adversary_speaks_resumes_to_the_same_weights(
+    against: tuple[Path, list[Weights]], tiny: Make, tmp_path: Path
 ) -> None:
+    stopped = 8
     seen, original = -4, VariedFrames.__getitem__  # four frames are taken to time a step
 
     def pull(self: VariedFrames, key: tuple[int, int]) -> Batch:

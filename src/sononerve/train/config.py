@@ -110,7 +110,7 @@ class AdversaryConfig(_Part):
     ramp: float = Field(default=0.1, ge=0, lt=1)
     width: int = Field(default=32, ge=1, le=256)
     layers: int = Field(default=3, ge=1, le=5)
-    learning_rate: float = Field(default=2e-4, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
 
     def strength(self, done: float) -> float:
         """How much of its weight the adversary has when ``done`` of the training, 0..1, is over."""

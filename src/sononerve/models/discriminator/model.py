@@ -48,7 +48,7 @@ class Discriminator(nn.Module):
     def forward(self, frames: Float[Tensor, "n 1 h w"], maps: Float[Tensor, "n k h w"]) -> Judgement:
         """Judge class maps ``(N, C + 1, H, W)`` in 0..1, the background first, of normalised frames."""
         with torch.autocast(frames.device.type, enabled=False):
-            features = [torch.cat([frames.float(), maps.float()], dim=1)]
+            features = [torch.cat([frames.float(), 2 * maps.float() - 1], dim=1)]
             for layer in self.layers:
                 features.append(layer(features[-1]))
             return Judgement(self.score(features[-1]), tuple(features[1:]))
