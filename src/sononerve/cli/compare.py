@@ -12,6 +12,7 @@ from .options import (
     Data,
     JsonOption,
     LayoutOption,
+    PrecisionName,
     SpacingOption,
     SubjectOption,
     ThreadsOption,
@@ -46,6 +47,10 @@ def compare(
     ] = None,
     size: Annotated[
         int | None, typer.Option("--size", help="Longer side of what the networks see, pixels. Default: planned.")
+    ] = None,
+    precision: Annotated[
+        PrecisionName | None,
+        typer.Option("--precision", help="Arithmetic; auto, the default, takes for each what is faster here."),
     ] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting of a training, for all of them; repeatable.")
@@ -90,6 +95,7 @@ def compare(
         },
         "canvas": {"longest": size},
         "budget_s": None if budget is None else parse_duration(budget),
+        "precision": None if precision is None else precision.value,
     }
     begun = (resume or report_only) and (out / RECIPE_FILE).is_file()
     comparison = run_comparison(

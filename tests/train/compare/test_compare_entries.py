@@ -44,7 +44,11 @@ def test_a_wrong_entry_is_named(text: str, fault: str) -> None:
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
     told = {"data": {"folder": tmp_path, "spacing_mm": (0.1, 0.2), "classes": ("nerve", "vessel")}}
-    base = changed(None, told | {"budget_s": 60, "canvas": {"longest": 64}, "strength": 1.0}, {"augment.flip.p": 0.25})
+    base = changed(
+        None,
+        told | {"budget_s": 60, "precision": "bf16", "canvas": {"longest": 64}, "strength": 1.0},
+        {"augment.flip.p": 0.25},
+    )
     entries = parse_entries(["unet", "gan=unet:loss.dice=0.5:precision='32'"])
     return Recipe(base=base, settings={"batch": 4}, entries=entries, seeds=(0, 1), threads=1)
 

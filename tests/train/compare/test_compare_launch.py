@@ -62,11 +62,11 @@ def test_a_comparison_in_processes_of_their_own_with_a_given_split(
 ) -> None:
     """The one comparison here that runs as a user's does: three processes, each with its log."""
     cli("split", phantom_folder, "--out", tmp_path / "split.json")
-    settings = {"steps": 1, "batch": 4, "network.width": 4, "network.depth": 3, "precision": "'32'"}
+    settings = {"steps": 1, "batch": 4, "network.width": 4, "network.depth": 3}
     status, said, error = cli(
         "compare",
         phantom_folder,
-        *("--models", "unet", "--split", tmp_path / "split.json", "--size", 32, "--threads", 1),
+        *("--models", "unet", "--split", tmp_path / "split.json", "--size", 32, "--precision", 32, "--threads", 1),
         *(word for name, value in settings.items() for word in ("--set", f"{name}={value}")),
         *("--out", tmp_path / "out"),
     )

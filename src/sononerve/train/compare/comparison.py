@@ -151,13 +151,12 @@ def _largest(sizes: Sequence[int | None]) -> float | None:
 
 def _unlike(lines: Sequence[Line]) -> list[str]:
     """What the plan chose differently for some, where a comparison should know it."""
-    told = {"canvas": "--size says it for all", "precision": "--set precision='\"32\"' says it for all"}
     found = []
-    for name, fix in told.items():
+    for name, option in (("canvas", "--size"), ("precision", "--precision")):
         values = {line.label: getattr(line, name) for line in lines}
         if len(set(values.values())) > 1:
             each = ", ".join(f"{label} {value}" for label, value in values.items())
-            found.append(f"the plan chose another {name} for some: {each}; {fix}")
+            found.append(f"the plan chose another {name} for some: {each}; {option} says it for all")
     return found
 
 

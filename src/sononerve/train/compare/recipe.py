@@ -16,7 +16,7 @@ from ...models import check_settings
 from ..config import TrainConfig, changed
 from .entries import Entry
 
-OPTIONS = {"budget_s": "--budget", "canvas.longest": "--size"}
+OPTIONS = {"budget_s": "--budget", "canvas.longest": "--size", "precision": "--precision"}
 
 
 @dataclass(frozen=True)
