@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from sononerve.data.preprocess import Preprocess
 from sononerve.io.images import read_frame
 from sononerve.models import build
-from sononerve.models.output import SegmentationModel
+from sononerve.models.output import Output, SegmentationModel, probabilities
+from sononerve.train.calibrate import Temperatures
 from sononerve.train.graph import bundle_graph
 
 Floats = np.ndarray
@@ -28,13 +29,14 @@ OTHER_LEVEL = 0.02  # where a scaled pixel lies half-way between two grey levels
 class Pair:
     """One network twice: in PyTorch between the two ends of `Preprocess`, and as the bundle's graph."""
 
-    def __init__(self, normalisation: str, region: str) -> None:
+    def __init__(self, normalisation: str, region: str, temperature: float = 1.0) -> None:
         torch.manual_seed(3)
         self.model = lively(build("unet", {"width": 4, "depth": 3}, CLASSES))
         self.preprocess = Preprocess(
             height=HEIGHT, width=WIDTH, region=region, normalisation=normalisation, mean=61.7, std=43.3
         )
-        self.graph = bundle_graph(self.model, self.preprocess, CLASSES)
+        self.temperature = temperature
+        self.graph = bundle_graph(self.model, self.preprocess, CLASSES, Temperatures(mask=temperature))
         self.session = ort.InferenceSession(self.graph, providers=["CPUExecutionProvider"])
 
     def by_graph(self, frames: Floats) -> Floats:
@@ -52,7 +54,7 @@ class Pair:
         """Probabilities ``(C, H, W)`` of one frame."""
         canvas = self.preprocess.normalise(self.preprocess.frame(frame))
         with torch.no_grad():
-            found = self.model.eval()(torch.from_numpy(canvas)[None, None]).probabilities()[0]
+            found = probabilities(self.model.eval()(torch.from_numpy(canvas)[None, None]).logits / self.temperature)[0]
         return self.preprocess.restore(found.numpy(), frame.shape, self.preprocess.area(frame))
 
 
@@ -92,6 +94,31 @@ def test_the_graph_answers_as_torch_at_every_size(pair: Pair, height: int, width
     found = pair.by_graph(frame[None])[0]
     assert found.shape == (CLASSES, height, width)
     np.testing.assert_allclose(found, pair.by_torch(frame), atol=OTHER_LEVEL if pair.ties(frame) else NEAR)
+
+
+@pytest.mark.parametrize("temperature", [0.4, 3.0])
+def test_logits_are_divided_by_their_temperature_as_in_torch(temperature: float) -> None:
+    frame = noise(100, 90)
+    pair = Pair("frame", "frame", temperature)
+    found = pair.by_graph(frame[None])[0]
+    np.testing.assert_allclose(found, pair.by_torch(frame), atol=OTHER_LEVEL if pair.ties(frame) else NEAR)
+    assert np.abs(found - Pair("frame", "frame").by_graph(frame[None])[0]).max() > 0.05
+
+
+class Sure(SegmentationModel):
+    """Says 2 of presence, and no mask."""
+
+    def forward(self, frames: torch.Tensor) -> Output:
+        """The mean of a normalised canvas is 0, and it is added so that the answer depends on the frame."""
+        return Output(logits=frames * 0 - 1, presence=frames.mean((1, 2, 3)) * 0 + 2)
+
+
+def test_presence_has_a_temperature_of_its_own() -> None:
+    graph = bundle_graph(Sure(), Preprocess(height=8, width=8), 1, Temperatures(mask=3.0, presence=4.0))
+    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    mask, presence = session.run(["probabilities", "presence"], {"frame": noise(8, 8)[None, None]})
+    assert presence.tolist() == pytest.approx([1 / (1 + np.exp(-0.5))])
+    np.testing.assert_allclose(mask, 1 / (1 + np.exp(1 / 3)), atol=NEAR)
 
 
 def test_the_answers_compared_are_not_all_the_same(pair: Pair) -> None:

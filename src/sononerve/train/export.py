@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import yaml
 from safetensors.torch import save
@@ -14,13 +16,19 @@ from ..evaluate.report.table import rows
 from ..evaluate.scores import Scores
 from ..models.output import SegmentationModel
 from ..runtime.bundle import CARD, CONFIG, GRAPH, SCORES, SMALL_NERVE, SPLIT, WEIGHTS
+from .calibrate import Calibration
 from .config import TrainConfig
 from .graph import bundle_graph
 from .plan import Plan
 
 
 def bundle_files(
-    model: SegmentationModel, config: TrainConfig, plan: Plan, split: Split, fitted: Dataset
+    model: SegmentationModel,
+    config: TrainConfig,
+    plan: Plan,
+    split: Split,
+    fitted: Dataset,
+    calibration: Calibration,
 ) -> dict[str, bytes]:
     """The bundle's files for a trained model, not yet scored; ``fitted`` are the frames that it was fitted to."""
     classes = fitted.classes
@@ -31,17 +39,18 @@ def bundle_files(
         "threshold": 0.5,
         "nerve_share": nerve_share(fitted),
         "fold": config.data.fold,
+        "temperature": dataclasses.asdict(calibration.temperatures),
         "plan": plan.model_dump(mode="json"),
         "training": config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json") | {"folder": home}},
     }
     weights: dict[str, Tensor] = {name: value.contiguous() for name, value in model.state_dict().items()}
     return {
-        GRAPH: bundle_graph(model, plan.preprocess, len(classes)),
+        GRAPH: bundle_graph(model, plan.preprocess, len(classes), calibration.temperatures),
         WEIGHTS: save(weights),
         CONFIG: yaml.safe_dump(recorded, sort_keys=False).encode(),
         SPLIT: split.anonymous().model_dump_json().encode(),
         SCORES: b"{}\n",
-        CARD: card(config, plan, split, fitted, None).encode(),
+        CARD: card(config, plan, split, fitted, calibration, None).encode(),
     }
 
 
@@ -51,7 +60,9 @@ def nerve_share(dataset: Dataset) -> float:
     return float(np.median(areas)) if areas.size else SMALL_NERVE
 
 
-def card(config: TrainConfig, plan: Plan, split: Split, fitted: Dataset, scores: Scores | None) -> str:
+def card(
+    config: TrainConfig, plan: Plan, split: Split, fitted: Dataset, calibration: Calibration, scores: Scores | None
+) -> str:
     """The model's card in Markdown: what it is, what it saw (``fitted``), how it scored, what it is not."""
     fold = split.fold(config.data.fold)
     left_out = len(fold.fit) - len(fitted)
@@ -66,6 +77,7 @@ Not a medical device: for research only.
 - data: {config.data.folder.name}, {counts}
 - split: {split.statement}
 - training: {plan.steps} steps of {plan.choices.batch} frames, {plan.choices.precision} precision, seed {config.seed}
+- temperature of the logits: {"; ".join(calibration.reasons)}
 - made by sononerve {__version__}
 
 ## Held-out scores

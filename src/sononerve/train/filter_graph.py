@@ -8,12 +8,15 @@ from torch import Tensor, nn
 
 from ..data.preprocess import Preprocess
 from ..models.output import Encoded, FilteringModel
+from .calibrate import Temperatures
 from .graph import CANVAS_BOX, end_graph, export_network, finished, prefixed, start_graph
 
 LOGIT = "presence_logit"
 
 
-def filter_graphs(model: FilteringModel, preprocess: Preprocess, classes: int) -> tuple[bytes, bytes]:
+def filter_graphs(
+    model: FilteringModel, preprocess: Preprocess, classes: int, temperatures: Temperatures = Temperatures()
+) -> tuple[bytes, bytes]:
     """Encoder and decoder, serialised; every output of the first but ``presence`` is an input of the second.
 
     Encoder: ``frame`` uint8 ``(N, 1, H, W)`` to ``presence`` ``(N,)``, a probability, and what the decoder needs.
@@ -23,11 +26,11 @@ def filter_graphs(model: FilteringModel, preprocess: Preprocess, classes: int) -
     with torch.no_grad():
         encoded = model.eval().cpu().float().encode(frames)
     told = _tensors(encoded)
-    encoding = export_network(_Encoding(model), {"network_input": frames}, ["presence", *told])
+    encoding = export_network(_Encoding(model, temperatures.presence), {"network_input": frames}, ["presence", *told])
     start = compose.merge_models(start_graph(preprocess), prefixed(encoding, "net/"), [("canvas", "network_input")])
     box = told.pop(CANVAS_BOX, None)
     decoding = export_network(_Decoding(model, list(told)), told, ["logits"])
-    end = end_graph(preprocess, classes, box is not None)
+    end = end_graph(preprocess, classes, box is not None, temperatures.mask)
     return finished(start), finished(compose.merge_models(prefixed(decoding, "net/"), end, [("logits", "logits")]))
 
 
@@ -40,15 +43,15 @@ def _tensors(encoded: Encoded) -> dict[str, Tensor]:
 
 
 class _Encoding(nn.Module):
-    """The network up to its bottleneck, with a tuple for an output."""
+    """The network up to its bottleneck, with a tuple for an output; ``temperature`` is that of presence."""
 
-    def __init__(self, model: FilteringModel) -> None:
+    def __init__(self, model: FilteringModel, temperature: float) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.temperature = model, temperature
 
     def forward(self, inputs: list[Tensor]) -> tuple[Tensor, ...]:
         told = _tensors(self.model.encode(*inputs))
-        return torch.sigmoid(told[LOGIT]), *told.values()
+        return torch.sigmoid(told[LOGIT] / self.temperature), *told.values()
 
 
 class _Decoding(nn.Module):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..data.preprocess import EDGE, STD_FLOOR, Preprocess
 from ..data.screen import DARK, LIT
 from ..models.output import SegmentationModel
+from .calibrate import UNCHANGED, Temperatures
 
 OPSET = 20
 IR_VERSION = 10
@@ -218,16 +219,18 @@ _FIXED_NORMALISATION = """
 """
 
 
-def bundle_graph(model: SegmentationModel, preprocess: Preprocess, classes: int) -> bytes:
+def bundle_graph(
+    model: SegmentationModel, preprocess: Preprocess, classes: int, temperatures: Temperatures = UNCHANGED
+) -> bytes:
     """The whole graph, serialised: input ``frame`` uint8 ``(N, 1, H, W)``; output ``probabilities`` ``(N, C, H, W)``.
 
     Networks that have them also give ``presence`` ``(N,)`` (a probability) and ``box`` ``(N, 4)`` (cxcywh in 0..1 of
-    the frame).
+    the frame). Logits are divided by their temperature before they become probabilities.
     """
-    network = prefixed(_network(model, preprocess), "net/")
+    network = prefixed(_network(model, preprocess, temperatures.presence), "net/")
     joined = compose.merge_models(start_graph(preprocess), network, io_map=[("canvas", "network_input")])
     passed_on = ["logits", *PLACES, *([CANVAS_BOX] if "box" in model.heads else [])]
-    end = end_graph(preprocess, classes, "box" in model.heads)
+    end = end_graph(preprocess, classes, "box" in model.heads, temperatures.mask)
     return finished(compose.merge_models(joined, end, io_map=[(name, name) for name in passed_on]))
 
 
@@ -280,10 +283,10 @@ start (uint8[N, 1, H, W] frame) =>
     return prefixed(start, "in/")
 
 
-def end_graph(preprocess: Preprocess, classes: int, box: bool) -> onnx.ModelProto:
+def end_graph(preprocess: Preprocess, classes: int, box: bool, temperature: float) -> onnx.ModelProto:
     """Logits on the canvas to probabilities at the frame's size; 0 where nothing was seen.
 
-    ``box``: a box in 0..1 of the canvas becomes one in 0..1 of the frame too.
+    ``box``: a box in 0..1 of the canvas becomes one in 0..1 of the frame too. ``temperature``: that of the mask.
     """
     ways = "".join((_RESTORE + _TRIANGLE + _CUT_BACK + _MATRIX).format(x=x) for x in ("rows", "columns"))
     shape = f"{preprocess.height}, {preprocess.width}"
@@ -298,9 +301,11 @@ end (float[N, {classes}, {shape}] logits, int64[2] size, {told}{box_in})
   channel_start = Constant<value = int64[1] {{0}}>()
   channel_one = Constant<value = int64[1] {{1}}>()
   channel_end = Constant<value = int64[1] {{{classes + 1}}}>()
-  first_class = Slice(logits, channel_start, channel_one, channel_one)
+  temperature = Constant<value = float {{{_number(temperature)}}}>()
+  cooled = Div(logits, temperature)
+  first_class = Slice(cooled, channel_start, channel_one, channel_one)
   background = Mul(first_class, zero)
-  with_background = Concat<axis = 1>(background, logits)
+  with_background = Concat<axis = 1>(background, cooled)
   softmax = Softmax<axis = 1>(with_background)
   on_canvas = Slice(softmax, channel_one, channel_end, channel_one)
   columns_turned = Transpose<perm = [0, 1, 3, 2]>(columns_matrix)
@@ -314,25 +319,25 @@ end (float[N, {classes}, {shape}] logits, int64[2] size, {told}{box_in})
 class _Named(nn.Module):
     """The network with its output as a tuple, the logits first, then presence and box."""
 
-    def __init__(self, model: SegmentationModel) -> None:
+    def __init__(self, model: SegmentationModel, temperature: float) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.temperature = model, temperature
 
     def forward(self, inputs: list[Tensor]) -> tuple[Tensor, ...]:
         output = self.model(*inputs)
         heads = [output.logits]
         if output.presence is not None:
-            heads.append(torch.sigmoid(output.presence))
+            heads.append(torch.sigmoid(output.presence / self.temperature))
         if output.box is not None:
             heads.append(output.box)
         return tuple(heads)
 
 
-def _network(model: SegmentationModel, preprocess: Preprocess) -> onnx.ModelProto:
-    """The network alone at its fixed canvas, batch free."""
+def _network(model: SegmentationModel, preprocess: Preprocess, temperature: float) -> onnx.ModelProto:
+    """The network alone at its fixed canvas, batch free; ``temperature`` is that of presence."""
     names = {"presence": "presence", "box": CANVAS_BOX}
     return export_network(
-        _Named(model),
+        _Named(model, temperature),
         {"network_input": torch.zeros(2, 1, preprocess.height, preprocess.width)},
         ["logits", *(names[head] for head in model.heads)],
     )

@@ -20,6 +20,7 @@ from ..progress import console, counted
 from ..runtime.bundle import CARD, SCORES, Bundle, write_bundle
 from .adversarial import build_adversary
 from .begun import Begun, learn
+from .calibrate import MOST_FRAMES, calibrate
 from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
@@ -32,6 +33,7 @@ CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
 EXPORT_S = 15.0
 FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
+CALIBRATING_S = 0.1  # per frame of the tune part that is looked at
 KNOWING_S = 0.01  # per frame of the data set, which is read once more to know the test part by its pixels
 
 
@@ -63,7 +65,7 @@ def begin(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
     fit_part, tune_part = (division.indices(dataset, config.data.fold, part) for part in ("fit", "tune"))
     fit_part = [i for i in fit_part if dataset.names[i] not in dropped]
     scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
-    ends = began - EXPORT_S - scoring_s
+    ends = began - EXPORT_S - scoring_s - CALIBRATING_S * min(len(tune_part), MOST_FRAMES)
     known = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
     setup = known or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends)
     config = setup.choices.pinned(config)
@@ -213,14 +215,17 @@ def _announce(run: Begun) -> None:
 
 
 def _finish(run: Begun, out: Path) -> Evaluation:
-    """Write the bundle, score it as a user would run it, and put the scores into it."""
+    """Calibrate, write the bundle, score it as a user would run it, and put the scores into it."""
+    calibration = calibrate(run.model, run.plain)
+    for reason in calibration.reasons:
+        console.print(f"temperature: {reason}")
     console.print("write the bundle")
-    files = bundle_files(run.model, run.config, run.plan, run.division, run.fitted)
+    files = bundle_files(run.model, run.config, run.plan, run.division, run.fitted, calibration)
     write_bundle(out / BUNDLE, files)
     with counted("score the test part") as progress:
         evaluation = evaluate(Bundle.open(out / BUNDLE), run.dataset, progress=progress)
     files[SCORES] = evaluation.scores.anonymous().to_json().encode()
-    files[CARD] = card(run.config, run.plan, run.division, run.fitted, evaluation.scores).encode()
+    files[CARD] = card(run.config, run.plan, run.division, run.fitted, calibration, evaluation.scores).encode()
     write_bundle(out / BUNDLE, files)
     write_text(out / SCORES, evaluation.scores.to_json())
     return evaluation
