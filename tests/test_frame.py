@@ -60,3 +60,17 @@ def test_a_segmentation_measures_every_class_with_the_spacing_of_its_frame():
         ("vessel", 0, 0.0),
         ("muscle", 1, 6.0),
     ]
+
+
+def test_uncertainty_is_averaged_where_the_class_was_found():
+    labels = np.array([[1, 1, 0], [0, 0, 2]], np.uint8)
+    uncertainty = np.array([[0.5, 0.25, 0.9], [0.9, 0.9, 0.125]], np.float32)
+    none = np.zeros((3, 2, 3), np.float32)
+    found = Segmentation(Frame(np.zeros((2, 3), np.uint8)), labels, none, ("a", "b", "c"), 0.9, uncertainty)
+    assert [found.uncertainty_within(label) for label in (1, 2, 3)] == [0.375, 0.125, None]
+
+
+def test_without_uncertainty_there_is_none_to_average():
+    labels = np.ones((2, 3), np.uint8)
+    found = Segmentation(Frame(np.zeros((2, 3), np.uint8)), labels, np.zeros((1, 2, 3), np.float32), ("a",), 0.9)
+    assert found.uncertainty_within(1) is None

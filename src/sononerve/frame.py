@@ -123,6 +123,7 @@ class Segmentation:
 
     ``labels``: uint8 ``(H, W)``. ``probabilities``: float32 ``(C, H, W)``, background left out. ``classes``: the C
     names. ``presence``: probability 0..1 that a nerve is in the frame. ``frame``: the frame it belongs to.
+    ``uncertainty``: float32 ``(H, W)`` in 0..1, how far several answers disagree; None where one network looked once.
     """
 
     frame: Frame
@@ -130,11 +131,17 @@ class Segmentation:
     probabilities: NDArray[np.float32]
     classes: tuple[str, ...]
     presence: float
+    uncertainty: NDArray[np.float32] | None = None
     measurements: tuple[Measurement, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         measured = (measure(self.labels == i, name, self.frame.spacing_mm) for i, name in enumerate(self.classes, 1))
         object.__setattr__(self, "measurements", tuple(measured))
+
+    def uncertainty_within(self, label: int) -> float | None:
+        """The mean uncertainty where ``label`` was predicted; None where it was not, or no uncertainty is known."""
+        inside = self.labels == label
+        return None if self.uncertainty is None or not inside.any() else float(self.uncertainty[inside].mean())
 
 
 def measure(mask: NDArray[np.bool_], name: str, spacing_mm: Spacing | None = None) -> Measurement:

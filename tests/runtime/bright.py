@@ -1,6 +1,8 @@
-"""Bundles without a trained network, whose answers can be told by eye: what a grey level is, by rule.
+"""Bundles without a trained network, whose answers can be told by eye.
 
-A pixel of grey level 100 is nerve with probability 0.9, of 200 vessel with 0.8, and anything else neither.
+`bright_files`: a pixel of grey level 100 is nerve with probability 0.9, of 200 vessel with 0.8, and anything else
+neither. `even_files`: every pixel of every frame has the same probabilities. `rising_files`: 0.1 in the first column,
+0.2 in the second, and so on.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import numpy as np
 import onnx
 import yaml
 from onnx import parser
+from safetensors.numpy import save
 
 from sononerve.data.split import Split
 from sononerve.runtime.bundle import CARD, CONFIG, GRAPH, SCORES, SPLIT, WEIGHTS
@@ -33,10 +36,77 @@ bright (uint8[N, 1, H, W] frame) => (float[N, C, H, W] probabilities) {
 }"""
 
 
+_EVEN = """<ir_version: 10, opset_import: ["" : 20]>
+even (uint8[N, 1, H, W] frame) => (float[N, C, H, W] probabilities %(told)s) {
+  zero = Constant<value = float {0}>()
+  axes = Constant<value = int64[3] {1, 2, 3}>()
+  number = Cast<to = 1>(frame)
+  nothing = Mul(number, zero)
+  sure = Constant<value = float[1, %(classes)d, 1, 1] {%(sure)s}>()
+  probabilities = Add(nothing, sure)
+  %(heads)s
+}"""
+
+_PRESENCE = """
+  frames = ReduceMean<keepdims = 0>(nothing, axes)
+  likely = Constant<value = float {%f}>()
+  presence = Add(frames, likely)
+"""
+
+_BOX = """
+  columns = Constant<value = int64[2] {2, 3}>()
+  rows = ReduceMean<keepdims = 0>(nothing, columns)
+  place = Constant<value = float[4] {%s}>()
+  box = Add(rows, place)
+"""
+
+_RISING = """<ir_version: 10, opset_import: ["" : 20]>
+rising (uint8[N, 1, H, W] frame) => (float[N, 1, H, W] probabilities) {
+  zero = Constant<value = float {0}>()
+  step = Constant<value = float {0.1}>()
+  across = Constant<value = int64 {3}>()
+  number = Cast<to = 1>(frame)
+  nothing = Mul(number, zero)
+  steps = Add(nothing, step)
+  probabilities = CumSum(steps, across)
+}"""
+
+
+def even_files(
+    *sure: float,
+    presence: float | None = None,
+    box: Sequence[float] | None = None,
+    canvas: int = 32,
+    split: Split | None = None,
+    fold: int = 0,
+) -> dict[str, bytes]:
+    """The files of a bundle that is this ``sure`` of each class everywhere, and perhaps has heads."""
+    told, heads = "", ""
+    if presence is not None:
+        told, heads = ", float[N] presence", _PRESENCE % presence
+    if box is not None:
+        told, heads = told + ", float[N, 4] box", heads + _BOX % ", ".join(map(str, box))
+    values = {"told": told, "heads": heads, "classes": len(sure), "sure": ", ".join(map(str, sure))}
+    files = _files(_EVEN % values, ("nerve", "vessel")[: len(sure)], split, fold)
+    config = yaml.safe_load(files[CONFIG])
+    config["plan"] = {"preprocess": {"height": canvas, "width": canvas, "region": "frame"}}
+    weights = save({"head": np.array(sure, np.float32)})
+    return files | {CONFIG: yaml.safe_dump(config).encode(), WEIGHTS: weights}
+
+
+def rising_files() -> dict[str, bytes]:
+    """The files of a bundle whose nerve is likelier to the right."""
+    return _files(_RISING, ("nerve",))
+
+
 def bright_files(classes: Sequence[str] = ("nerve",), split: Split | None = None, fold: int = 0) -> dict[str, bytes]:
     """The files of a bundle for one class or two."""
     last = "Identity(nerve)" if len(classes) == 1 else "Concat<axis = 1>(nerve, vessel)"
-    graph = parser.parse_model(_GRAPH % last)
+    return _files(_GRAPH % last, classes, split, fold)
+
+
+def _files(text: str, classes: Sequence[str], split: Split | None = None, fold: int = 0) -> dict[str, bytes]:
+    graph = parser.parse_model(text)
     onnx.checker.check_model(graph)
     files = {
         GRAPH: graph.SerializeToString(),

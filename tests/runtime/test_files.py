@@ -8,18 +8,20 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from bright import bright_files, bright_frame
+from bright import bright_files, bright_frame, rising_files
 from clips import write_clip
 from dicoms import region, ultrasound, write
 from PIL import Image
 
 from sononerve.errors import InputError
+from sononerve.frame import Frame
 from sononerve.io.frames import count_frames
 from sononerve.io.images import write_png
 from sononerve.io.overlay import colour
 from sononerve.runtime.bundle import CONFIG, write_bundle
 from sononerve.runtime.files import TABLE, Outcome, Wanted, list_files, predict_files
 from sononerve.runtime.predictor import Predictor
+from sononerve.runtime.ways import Ways
 
 
 @pytest.fixture
@@ -76,6 +78,7 @@ def test_the_table_is_as_measured_by_hand(both: Predictor, frames: list[Path], t
         "box_y": "8",
         "box_width": "10",
         "box_height": "4",
+        "uncertainty": "",
         "model": both.bundle.identity,
     }
     assert (second["class"], second["area_px"], second["box_x"], second["box_y"]) == ("vessel", "9", "5", "20")
@@ -182,6 +185,40 @@ def test_resumed_after_an_interruption_the_folder_is_as_if_there_had_been_none(
     (out / TABLE).write_bytes(content[: max(0, len(content) - lost)])
     predict_files(both, frames, out, Wanted(), resume=True)
     assert contents(out) == contents(whole)
+
+
+def test_uncertainty_is_16_bit_and_its_mean_in_what_was_found_stands_in_the_table(
+    frames: list[Path], tmp_path: Path
+) -> None:
+    """0.1, 0.2, ... 1 and its mirror image: 0.55 everywhere, least uncertain in the middle."""
+    write_bundle(tmp_path / "bundle", rising_files())
+    write_png(tmp_path / "wide.png", np.zeros((2, 10), np.uint8))
+    predictor = Predictor.load(tmp_path / "bundle", ways=Ways(flip=True))
+    predict_files(predictor, [tmp_path / "wide.png"], tmp_path / "out", Wanted(uncertainty=True))
+    stored = pixels(tmp_path / "out" / "uncertainty" / "wide.png")
+    found = predictor.predict(Frame(np.zeros((2, 10), np.uint8)))
+    assert stored.dtype == np.uint16
+    assert stored.max() > stored[0, 4]
+    np.testing.assert_allclose(stored / 65535, found.uncertainty, atol=1e-5)
+    (row,) = table(tmp_path / "out")
+    assert float(row["uncertainty"]) == pytest.approx(found.uncertainty[found.labels == 1].mean(), abs=1e-4)
+    assert row["model"] == predictor.identity
+
+
+def test_uncertainty_of_one_look_is_refused_before_anything_is_written(
+    nerve: Predictor, frames: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"--uncertainty: .*--flip.*sononerve ensemble"):
+        predict_files(nerve, frames, tmp_path / "out", Wanted(uncertainty=True))
+    assert not (tmp_path / "out").exists()
+
+
+def test_flipped_and_plain_predictions_do_not_mix(
+    bundle: Path, nerve: Predictor, frames: list[Path], tmp_path: Path
+) -> None:
+    predict_files(nerve, frames[:1], tmp_path / "out", Wanted())
+    with pytest.raises(InputError, match="with --flip or without"):
+        predict_files(Predictor.load(bundle, ways=Ways(flip=True)), frames, tmp_path / "out", Wanted(), resume=True)
 
 
 def test_resuming_leaves_finished_frames_alone(both: Predictor, frames: list[Path], tmp_path: Path) -> None:

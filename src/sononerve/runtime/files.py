@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..frame import Frame, Segmentation, Spacing
@@ -20,10 +21,10 @@ from ..io.overlay import overlay
 from .predictor import Predictor
 
 TABLE = "measurements.csv"
-MASK, OVERLAY, PROBABILITY = "mask", "overlay", "probability"
+MASK, OVERLAY, PROBABILITY, UNCERTAINTY = "mask", "overlay", "probability", "uncertainty"
 COLUMNS = (
     *("file", "frame", "time_s", "class", "presence", "area_px", "area_mm2", "centroid_x", "centroid_y"),
-    *("box_x", "box_y", "box_width", "box_height", "model"),
+    *("box_x", "box_y", "box_width", "box_height", "uncertainty", "model"),
 )
 
 
@@ -46,12 +47,13 @@ class Wanted:
 
     ``mask_ending``: a mask is called ``<stem><mask_ending>.png``; no part of a path. A file of many frames gets a
     folder, ``<stem>/000017<mask_ending>.png``.
-    ``probabilities``: 16-bit PNG per class, 65535 is 1.
+    ``probabilities``: 16-bit PNG per class, 65535 is 1. ``uncertainty``: one 16-bit PNG, 65535 is 1.
     """
 
     mask_ending: str = ""
     overlays: bool = True
     probabilities: bool = False
+    uncertainty: bool = False
 
     def paths(self, target: Target, out: Path, classes: Sequence[str]) -> dict[str, Path]:
         """Where each output of ``target`` goes."""
@@ -64,6 +66,8 @@ class Wanted:
             for label, name in enumerate(classes, start=1):
                 word = re.sub(r"[^\w-]+", "-", name).strip("-") or f"class-{label}"
                 paths[f"{PROBABILITY} {label}"] = out / "probabilities" / below / f"{stem}_{word}.png"
+        if self.uncertainty:
+            paths[UNCERTAINTY] = out / "uncertainty" / below / f"{stem}.png"
         return paths
 
 
@@ -126,6 +130,11 @@ def predict_files(
         raise InputError(f"--mask-ending {wanted.mask_ending!r}: expected an ending such as _mask, without a folder")
     if resume and overwrite:
         raise InputError("--resume and --overwrite: expected one of them")
+    if wanted.uncertainty and not predictor.tells_uncertainty:
+        raise InputError(
+            f"--uncertainty: {predictor.bundle.source} is one model that looks once, and cannot disagree; use --flip, "
+            "or join several with 'sononerve ensemble'"
+        )
     check_folder(out)
     targets = [target for file in files for target in _targets(file)]
     planned = _planned(targets, out, wanted, predictor.classes)
@@ -145,9 +154,7 @@ def predict_files(
                     _write_table(out / TABLE, rows)
                 _save(segmentation, wanted.paths(target, out, predictor.classes))
                 with blamed_on(out / TABLE), (out / TABLE).open("a", newline="", encoding="utf-8") as table:
-                    csv.DictWriter(table, COLUMNS).writerows(
-                        measurement_rows(target, segmentation, predictor.bundle.identity)
-                    )
+                    csv.DictWriter(table, COLUMNS).writerows(measurement_rows(target, segmentation, predictor.identity))
                 done += 1
             except InputError as error:
                 failed[target.file] = str(error)
@@ -164,10 +171,11 @@ def _read(target: Target, spacing_mm: Spacing | None) -> Frame:
 def measurement_rows(target: Target, segmentation: Segmentation, model: str = "") -> list[dict[str, str]]:
     """One row of the table per class; empty fields where nothing was found or the spacing or time is unknown.
 
-    ``model``: the `identity` of the bundle.
+    ``model``: the `identity` of the predictor. The uncertainty is the mean inside what was predicted.
     """
     rows, seconds = [], segmentation.frame.time_s
-    for measured in segmentation.measurements:
+    for label, measured in enumerate(segmentation.measurements, start=1):
+        uncertainty = segmentation.uncertainty_within(label)
         x, y = measured.centroid or (None, None)
         box = measured.box or (None, None, None, None)
         area_mm2 = "" if measured.area_mm2 is None else f"{measured.area_mm2:.3f}"
@@ -180,7 +188,7 @@ def measurement_rows(target: Target, segmentation: Segmentation, model: str = ""
             area_mm2,
         ]
         texts += ["" if v is None else f"{v:.1f}" for v in (x, y)] + ["" if v is None else str(v) for v in box]
-        texts.append(model)
+        texts += ["" if uncertainty is None else f"{uncertainty:.4f}", model]
         rows.append(dict(zip(COLUMNS, texts, strict=True)))
     return rows
 
@@ -192,7 +200,13 @@ def _save(segmentation: Segmentation, paths: dict[str, Path]) -> None:
     for label, probability in enumerate(segmentation.probabilities, start=1):
         path = paths.get(f"{PROBABILITY} {label}")
         if path is not None:
-            write_png(path, np.rint(probability.clip(0, 1) * 65535).astype(np.uint16))
+            write_png(path, _sixteen_bits(probability))
+    if UNCERTAINTY in paths and segmentation.uncertainty is not None:
+        write_png(paths[UNCERTAINTY], _sixteen_bits(segmentation.uncertainty))
+
+
+def _sixteen_bits(share: NDArray[np.float32]) -> NDArray[np.uint16]:
+    return np.asarray(np.rint(share.clip(0, 1) * 65535), np.uint16)
 
 
 def _planned(targets: Sequence[Target], out: Path, wanted: Wanted, classes: Sequence[str]) -> dict[Path, Target]:
@@ -248,8 +262,8 @@ def _read_table(path: Path, predictor: Predictor) -> list[dict[str, str]]:
     if end and not (whole + end).decode().startswith(",".join(COLUMNS)):
         raise InputError(f"{path}: not a table of this version; predict into another --out")
     rows = [row for row in rows if None not in row.values()]
-    if any(row["model"] != predictor.bundle.identity for row in rows):
-        raise InputError(f"{path}: was begun with another model; use another --out")
+    if any(row["model"] != predictor.identity for row in rows):
+        raise InputError(f"{path}: was begun with another model, or with --flip or without; use another --out")
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         found.setdefault(_key(row), []).append(row["class"])

@@ -11,19 +11,26 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..frame import Frame, Segmentation
+from .answer import Answer, mean_of
 from .bundle import GRAPH, Bundle
+from .ways import ONCE, Ways
+
+DISAGREEMENT = "disagreement"
+"""The graph's output of an ensemble: ``(N, H, W)`` in 0..1."""
 
 
 class Predictor:
     """Runs a bundle on the CPU with ONNX Runtime; one may be shared by threads.
+
+    ``ways``: how each frame is looked at, beside once as it is.
 
     >>> predictor = Predictor.load("run")  # doctest: +SKIP
     >>> predictor.predict(frame).measurements[0].area_px  # doctest: +SKIP
     1432
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
-        self.bundle = bundle
+    def __init__(self, bundle: Bundle, threads: int | None = None, ways: Ways = ONCE) -> None:
+        self.bundle, self.ways = bundle, ways
         self.classes = bundle.config.classes
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or os.cpu_count() or 1
@@ -35,9 +42,19 @@ class Predictor:
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     @classmethod
-    def load(cls, path: Path | str, threads: int | None = None) -> Predictor:
+    def load(cls, path: Path | str, threads: int | None = None, ways: Ways = ONCE) -> Predictor:
         """Open a run's folder, a bundle's folder or its zip; ``threads`` bounds the cores used (all by default)."""
-        return cls(Bundle.open(path), threads)
+        return cls(Bundle.open(path), threads, ways)
+
+    @property
+    def identity(self) -> str:
+        """What tells this predictor's answers from another's: the bundle's identity, and the ways that are on."""
+        return self.bundle.identity + self.ways.mark
+
+    @property
+    def tells_uncertainty(self) -> bool:
+        """Whether several answers stand behind each of its own: those of an ensemble, or of a frame and its mirror."""
+        return self.ways.flip or DISAGREEMENT in self._outputs
 
     def predict(self, frame: Frame) -> Segmentation:
         """Segment one frame at its own size."""
@@ -50,18 +67,23 @@ class Predictor:
         if len({frame.shape for frame in frames}) != 1:
             raise ValueError(f"frames of {len({f.shape for f in frames})} sizes; expected one size in a batch")
         pixels = np.stack([frame.pixels for frame in frames])[:, None]
-        answers = dict(zip(self._outputs, self._session.run(None, {"frame": pixels}), strict=True))
-        presence = answers.get("presence")
-        return [
-            self._segmentation(frame, answers["probabilities"][i], None if presence is None else float(presence[i]))
-            for i, frame in enumerate(frames)
-        ]
+        looks = [self._look(pixels)]
+        if self.ways.flip:
+            looks.append(self._look(np.ascontiguousarray(pixels[..., ::-1])).mirrored())
+        answer = mean_of(looks)
+        return [self._segmentation(frame, answer, i) for i, frame in enumerate(frames)]
 
-    def _segmentation(self, frame: Frame, probabilities: NDArray[np.float32], presence: float | None) -> Segmentation:
+    def _look(self, pixels: NDArray[np.uint8]) -> Answer:
+        found = dict(zip(self._outputs, self._session.run(None, {"frame": pixels}), strict=True))
+        return Answer(found["probabilities"], found.get("presence"), found.get(DISAGREEMENT))
+
+    def _segmentation(self, frame: Frame, answer: Answer, i: int) -> Segmentation:
+        probabilities = answer.probabilities[i]
         labels = label_map(probabilities, self.bundle.config.threshold)
         share = self.bundle.config.nerve_share
-        seen = presence_of(probabilities[0], share) if presence is None else presence
-        return Segmentation(frame, labels, probabilities, self.classes, seen)
+        seen = presence_of(probabilities[0], share) if answer.presence is None else float(answer.presence[i])
+        uncertainty = None if answer.disagreement is None else answer.disagreement[i]
+        return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty)
 
 
 def label_map(probabilities: NDArray[np.float32], threshold: float = 0.5) -> NDArray[np.uint8]:

@@ -1,0 +1,66 @@
+"""Answers about the same frames, their mean, and how far they disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+TINY = np.float32(1e-12)  # below it a probability adds nothing to an entropy
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a graph says of N frames of one size.
+
+    ``probabilities``: ``(N, C, H, W)``. ``presence``: ``(N,)``, None without a head for it. ``disagreement``:
+    ``(N, H, W)`` in 0..1, None where one network looked once.
+    """
+
+    probabilities: Floats
+    presence: Floats | None
+    disagreement: Floats | None
+
+    def mirrored(self) -> Answer:
+        """The answer for the frames mirrored left to right."""
+        spread = None if self.disagreement is None else self.disagreement[..., ::-1]
+        return Answer(self.probabilities[..., ::-1], self.presence, spread)
+
+
+def mean_of(answers: Sequence[Answer]) -> Answer:
+    """The mean of several looks at the same frames; a single one is returned as it is.
+
+    The disagreement is the mutual information between the label and whoever answered: the entropy of the mean minus
+    the mean entropy of the answers (Smith and Gal, UAI 2018), as a share of the largest entropy that
+    C + 1 labels have. The looks' own disagreement is part of it: an ensemble that looks twice counts as twice as many.
+    """
+    if len(answers) == 1:
+        return answers[0]
+    probabilities = np.mean([answer.probabilities for answer in answers], axis=0)
+    within = np.mean([_entropy_of_members(answer) for answer in answers], axis=0)
+    presence = [answer.presence for answer in answers if answer.presence is not None]
+    return Answer(
+        np.asarray(probabilities, np.float32),
+        np.asarray(np.mean(presence, axis=0), np.float32) if presence else None,
+        np.maximum(entropy(probabilities) - within, np.float32(0)),
+    )
+
+
+def entropy(probabilities: Floats) -> Floats:
+    """Entropy ``(N, H, W)`` of the labels, background included, as a share of the largest: 0..1.
+
+    ``probabilities``: ``(N, C, H, W)``, background left out.
+    """
+    background = np.maximum(1 - probabilities.sum(1, keepdims=True), np.float32(0))
+    labels = np.concatenate([background, probabilities], axis=1)
+    return np.asarray(-(labels * np.log(np.maximum(labels, TINY))).sum(1) / np.log(labels.shape[1]), np.float32)
+
+
+def _entropy_of_members(answer: Answer) -> Floats:
+    """The mean entropy of the networks behind an answer, which its disagreement was subtracted from."""
+    whole = entropy(answer.probabilities)
+    return whole if answer.disagreement is None else whole - answer.disagreement
