@@ -11,7 +11,7 @@ from PIL import Image
 from sononerve.data.dataset import Dataset, load_dataset
 from sononerve.data.split import Split, split
 from sononerve.errors import InputError
-from sononerve.evaluate.scope import OVERLAP, choose_scope
+from sononerve.evaluate.scope import OVERLAP, UNKNOWN, choose_scope
 
 
 def copied(dataset: Dataset, names: tuple[str, ...], target: Path) -> Dataset:
@@ -110,6 +110,53 @@ def test_a_bundle_that_does_not_say_what_it_was_trained_on_gets_no_clean_score(d
     assert scope.indices == tuple(range(len(dataset)))
     assert "has not seen" not in scope.statement
     assert any("does not say" in warning for warning in scope.warnings)
+
+
+def test_members_of_one_split_and_fold_hold_out_the_same_frames(dataset: Dataset, division: Split) -> None:
+    """Several seeds, or several networks."""
+    assert choose_scope(dataset, division, 0, others=[(division, 0)] * 2) == choose_scope(dataset, division, 0)
+
+
+def test_folds_of_one_data_set_have_no_held_out_frame_in_common(dataset: Dataset) -> None:
+    division = split(dataset, folds=3)
+    with pytest.raises(InputError, match=r"folds of one cross-validation have no held-out frame in common"):
+        choose_scope(dataset, division, 0, others=[(division, 1), (division, 2)])
+
+
+def test_what_one_member_has_seen_is_not_scored(dataset: Dataset, division: Split) -> None:
+    """Two hold-outs of the same frames: what both left out is left, by the subjects."""
+    other = split(dataset, test=0.34, tune=0.2, seed=next(s for s in range(1, 99) if overlaps(dataset, division, s)))
+    scope = choose_scope(dataset, division, 0, others=[(other, 0)])
+    both = set(division.fold(0).test) & set(other.fold(0).test)
+    assert {dataset.names[i] for i in scope.indices} == both
+    assert set(scope.groups) == {division.groups[name] for name in both}
+    assert sum(scope.left_out.values()) == len(dataset) - len(both)
+
+
+def overlaps(dataset: Dataset, division: Split, seed: int) -> bool:
+    """Whether the split of this seed holds out some, but not all, of what ``division`` does."""
+    one, other = set(division.fold(0).test), set(split(dataset, test=0.34, tune=0.2, seed=seed).fold(0).test)
+    return bool(one & other) and one != other
+
+
+def test_frames_of_other_data_are_new_to_folds_too(dataset: Dataset) -> None:
+    division = split(dataset, folds=3)
+    known = {**division.model_dump(), "hashes": {name: f"{i:064x}" for i, name in enumerate(division.hashes)}}
+    elsewhere = Split.model_validate(known)
+    scope = choose_scope(dataset, elsewhere, 0, others=[(elsewhere, 1), (elsewhere, 2)])
+    assert scope.indices == tuple(range(len(dataset)))
+    assert scope.warnings == ()
+
+
+def test_a_member_that_does_not_say_what_it_was_trained_on_is_warned_of(dataset: Dataset, division: Split) -> None:
+    scope = choose_scope(dataset, division, 0, others=[(None, 0)])
+    assert [dataset.names[i] for i in scope.indices] == list(division.fold(0).test)
+    assert UNKNOWN in scope.warnings
+
+
+def test_a_leaky_member_brands_the_ensemble(dataset: Dataset, leaky: Split) -> None:
+    scope = choose_scope(dataset, leaky, 0, others=[(leaky, 0)])
+    assert any("LEAKS" in warning for warning in scope.warnings)
 
 
 def test_each_fold_scores_its_own_part(dataset: Dataset) -> None:

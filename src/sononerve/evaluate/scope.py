@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..data.dataset import Dataset
@@ -11,6 +12,11 @@ from ..errors import InputError
 OVERLAP = "other frames of this data set were trained on: near-duplicates or the same subjects may stand on both sides"
 
 UNKNOWN = "the model does not say what it was trained on: these frames may be among it, so this is no held-out score"
+
+ALL_SEEN = (
+    ". Each frame was fitted or tuned on by a member of this ensemble: folds of one cross-validation have no held-out "
+    "frame in common. Score every member on its own fold, or the ensemble on other data"
+)
 
 
 @dataclass(frozen=True)
@@ -27,60 +33,78 @@ class Scope:
     warnings: tuple[str, ...]
 
 
-def choose_scope(dataset: Dataset, split: Split | None, fold: int, part: Part = "test") -> Scope:
+def choose_scope(
+    dataset: Dataset,
+    split: Split | None,
+    fold: int,
+    part: Part = "test",
+    others: Sequence[tuple[Split | None, int]] = (),
+) -> Scope:
     """Choose by content: frames are known again by their pixels, whatever they are called.
 
     Where the split's test part is in ``dataset``, its ``part``; otherwise every frame that was not trained or tuned on.
-    Raises `InputError` where none is left.
+    ``others``: split and fold of an ensemble's other members; what one of them has seen, the ensemble has. Raises
+    `InputError` where no frame is left.
     """
-    digests = [""] * len(dataset) if split is None else dataset.hashes()
-    parts = _parts(digests, split, fold)
+    members = [(split, fold), *others]
+    known = [(s, f) for s, f in members if s is not None]
+    digests = dataset.hashes() if known else [""] * len(dataset)
+    parts = _parts(digests, known)
+    unknown = [UNKNOWN] if len(known) < len(members) else []
     tested = [i for i, found in enumerate(parts) if found == part]
-    if split is not None and tested:
+    if tested:
         left_out = {f"in the {name} part": parts.count(name) for name in ("fit", "tune", "test") if name != part}
         left_out["not in the split"] = parts.count(None)
-        groups = _groups(dataset, digests, split, tested)
-        warnings = [STATEMENTS["frame"]] if split.leaks else []
+        splits = _different([s for s, _ in known])
+        groups = _groups(dataset, digests, splits, tested)
+        warnings = [*unknown, *([STATEMENTS["frame"]] if any(s.leaks for s in splits) else [])]
         if part != "test":
             warnings.append(f"these are frames of the {part} part, which the model has seen: not a held-out score")
-        return Scope(tuple(tested), groups, split.statement, _nonzero(left_out), tuple(warnings))
+        statement = "; ".join(dict.fromkeys(s.statement for s in splits))
+        return Scope(tuple(tested), groups, statement, _nonzero(left_out), tuple(warnings))
     unseen = [i for i, found in enumerate(parts) if found not in ("fit", "tune")]
     if part != "test" or not unseen:
         raise InputError(
             f"{dataset.folder}: holds no frame of the {part} part of the model's split; expected other frames"
+            + (ALL_SEEN if others else "")
         )
     grouping, groups_found = find_groups(dataset.select(unseen))
     seen = len(parts) - len(unseen)
-    told = (
-        "all frames, whether the model has seen them is unknown" if split is None else "frames the model has not seen"
-    )
+    told = "all frames, whether the model has seen them is unknown" if unknown else "frames the model has not seen"
     return Scope(
         indices=tuple(unseen),
         groups=tuple(groups_found),
         statement=f"{told}; intervals {STATEMENTS[grouping]}",
         left_out=_nonzero({"trained or tuned on": seen}),
-        warnings=(UNKNOWN,) if split is None else (OVERLAP,) if seen else (),
+        warnings=(*unknown, *([OVERLAP] if seen else [])),
     )
 
 
-def _parts(digests: list[str], split: Split | None, fold: int) -> list[Part | None]:
-    if split is None:
-        return [None] * len(digests)
-    members = split.fold(fold)
+def _different(splits: Sequence[Split]) -> list[Split]:
+    return [split for i, split in enumerate(splits) if split not in splits[:i]]
+
+
+def _parts(digests: list[str], known: Sequence[tuple[Split, int]]) -> list[Part | None]:
     by_hash: dict[str, Part] = {}
-    for part in ("test", "tune", "fit"):  # a frame that is there twice counts as trained on
-        for name in members.part(part):
-            by_hash[split.hashes[name]] = part
+    for part in ("test", "tune", "fit"):  # a frame that is there twice, or that any member fitted, is trained on
+        for split, fold in known:
+            for name in split.fold(fold).part(part):
+                by_hash[split.hashes[name]] = part
     return [by_hash.get(digest) for digest in digests]
 
 
-def _groups(dataset: Dataset, digests: list[str], split: Split, indices: list[int]) -> tuple[str, ...]:
-    """The split's groups by content; subjects by the names they have in ``dataset``, for a bundle's split has none."""
-    by_hash = {digest: split.groups[name] for name, digest in split.hashes.items()}
+def _groups(dataset: Dataset, digests: list[str], splits: list[Split], indices: list[int]) -> tuple[str, ...]:
+    """The splits' groups by content; subjects by the names they have in ``dataset``, for a bundle's split has none."""
+    by_hash: dict[str, tuple[Split, str]] = {}
+    for number, split in enumerate(splits, start=1):
+        behind = f" of split {number}" if len(splits) > 1 else ""
+        for name, digest in split.hashes.items():
+            by_hash.setdefault(digest, (split, split.groups[name] + behind))
     found = []
     for i in indices:
+        split, group = by_hash[digests[i]]
         subject = dataset.records[i].subject if split.grouping == "subject" else None
-        found.append(subject or by_hash[digests[i]])
+        found.append(subject or group)
     return tuple(found)
 
 

@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..errors import InputError
-from ..io.atomic import write_bytes
+from ..io.atomic import check_place, write_bytes
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -54,10 +54,25 @@ class Manifest(BaseModel):
     files: dict[str, FileEntry]
 
 
+class Member(BaseModel):
+    """One model in an ensemble.
+
+    ``name``: what its run was called. ``identity``: that of its bundle. ``split``: the file of the ensemble with the
+    split of which it left out ``fold``; there is none where the member did not say what it was trained on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    identity: str
+    fold: int = Field(ge=0)
+    split: str
+
+
 class RuntimeConfig(BaseModel):
     """What running a bundle needs of its ``config.yaml``; the rest there is for training it again.
 
     ``nerve_share``: how much of a frame the nerve covers, in the median of the frames it was fitted to that hold one.
+    ``members``: of an ensemble.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -65,6 +80,7 @@ class RuntimeConfig(BaseModel):
     threshold: float = Field(default=0.5, gt=0, lt=1)
     nerve_share: float = Field(default=SMALL_NERVE, gt=0, le=1)
     fold: int = Field(default=0, ge=0)
+    members: tuple[Member, ...] = ()
 
     @field_validator("classes")
     @classmethod
@@ -101,6 +117,17 @@ class Bundle:
         else:
             raise InputError(f"{path}: no such bundle; expected a run's folder, a bundle's folder or its zip")
         return cls(path, files, _config(path, files[CONFIG]))
+
+
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Raise `InputError` where no bundle could be written to ``folder``; only a bundle is replaced, if at all."""
+    check_place(folder)
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise InputError(f"{folder}: is there already; use --overwrite to replace it, or another --out")
+    if folder.is_symlink() or not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder}: is not a bundle's folder and is not replaced; use another --out")
 
 
 def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:

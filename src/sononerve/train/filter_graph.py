@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from ..data.preprocess import Preprocess
 from ..models.output import Encoded, FilteringModel
-from .calibrate import Temperatures
+from .calibrate import UNCHANGED, Temperatures
 from .graph import CANVAS_BOX, end_graph, export_network, finished, prefixed, start_graph
 
 LOGIT = "presence_logit"
 
 
 def filter_graphs(
-    model: FilteringModel, preprocess: Preprocess, classes: int, temperatures: Temperatures = Temperatures()
+    model: FilteringModel, preprocess: Preprocess, classes: int, temperatures: Temperatures = UNCHANGED
 ) -> tuple[bytes, bytes]:
     """Encoder and decoder, serialised; every output of the first but ``presence`` is an input of the second.
 
