@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bright import even_files
 
 from sononerve.data.dataset import Dataset, load_dataset
-from sononerve.data.split import Split
+from sononerve.data.split import Split, split
 from sononerve.errors import InputError
 from sononerve.evaluate.run import BOX_WARNING, evaluate
-from sononerve.runtime.bundle import Bundle
+from sononerve.runtime.bundle import Bundle, write_bundle
+from sononerve.runtime.ways import Ways
+from sononerve.train.ensemble import join
 
 Make = Callable[..., Bundle]
 
@@ -93,6 +96,47 @@ def test_truth_of_boxes_is_said_and_scored_as_such(bright: Make, dataset: Datase
 def test_the_model_is_called_by_its_run_and_the_data_by_its_folder(bright: Make, dataset: Dataset) -> None:
     scores = evaluate(bright(name="my-run"), dataset).scores
     assert (scores.model, scores.data) == ("my-run", "frames")
+
+
+def test_the_scores_say_how_each_frame_was_looked_at(bright: Make, dataset: Dataset) -> None:
+    plain, flipped = evaluate(bright(), dataset).scores, evaluate(bright(), dataset, ways=Ways(flip=True)).scores
+    assert json.loads(plain.to_json())["ways"] == {"flip": False}
+    assert json.loads(flipped.to_json())["ways"] == {"flip": True}
+    assert flipped.overall.classes["nerve"].scores == plain.overall.classes["nerve"].scores
+
+
+def test_how_sure_the_model_was_is_scored_by_hand(bright: Make, dataset: Dataset) -> None:
+    """Off by 0, 1 and 2 of 20 columns; half of the empty frames have four false pixels of the 2000.
+
+    0.9 is said of 200 pixels, of which 200, 190 and 180 are right, and 0 of the rest, where 0, 10 and 20 are wrong.
+    """
+    found = evaluate(bright(), dataset).scores.overall.classes["nerve"].calibration
+    sure = abs(0.9 * (600 + 2) - 570)  # of each four frames, with half of the false pixels
+    assert found.error.value == pytest.approx((sure + 30) / (4 * 2000))
+    squares = 570 * 0.1**2 + (30 + 2) * 0.9**2 + 30
+    assert found.brier.value == pytest.approx(squares / (4 * 2000))
+    assert found.error_near.value > found.error.value
+
+
+def test_an_ensemble_of_folds_has_no_held_out_score(tmp_path: Path, dataset: Dataset) -> None:
+    division = split(dataset, folds=3)
+    joined = join([member(tmp_path, fold, division) for fold in range(3)])
+    with pytest.raises(InputError, match="no held-out frame in common"):
+        evaluate(joined, dataset)
+
+
+def test_an_ensemble_of_one_fold_is_scored_on_its_test_part(tmp_path: Path, dataset: Dataset, division: Split) -> None:
+    joined = join([member(tmp_path, 0, division, sure) for sure in (0.75, 0.125)])
+    evaluation = evaluate(joined, dataset)
+    assert [r.name for r in evaluation.results] == list(division.fold(0).test)
+    assert all(result.uncertainty["nerve"] is None for result in evaluation.results)  # nothing was predicted
+
+
+def member(folder: Path, fold: int, division: Split, sure: float | None = None) -> Bundle:
+    """One that is everywhere as sure, 0.75 and a little less with the fold."""
+    sure = 0.75 - fold / 64 if sure is None else sure
+    write_bundle(folder / f"run-{sure}" / "bundle", even_files(sure, split=division, fold=fold))
+    return Bundle.open(folder / f"run-{sure}")
 
 
 def test_a_split_in_the_bundle_that_is_none_is_refused(bright: Make, dataset: Dataset) -> None:

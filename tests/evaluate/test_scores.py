@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from sononerve.evaluate.boxes import BoxScores
 from sononerve.evaluate.metrics import score_frame
@@ -88,6 +90,26 @@ def test_boxes_are_averaged_over_the_frames_that_have_some() -> None:
     assert found.pixels_inside_boxes.value == pytest.approx(0.3)
     assert found.boxes_touched.value == pytest.approx(0.5)
     assert summarise(RESULTS, ["nerve", "vessel"]).boxes_touched is None
+
+
+def test_presence_is_scored_by_its_squares_only_where_frames_of_both_kinds_are() -> None:
+    """0.9, 0.8 and 0.1 of frames with a nerve, 0.6 and 0 of those without."""
+    brier = summarise(RESULTS, ["nerve", "vessel"]).presence_brier
+    assert brier.value == pytest.approx((0.01 + 0.04 + 0.81 + 0.36 + 0) / 5)
+    assert summarise(RESULTS[:3], ["nerve", "vessel"]).presence_brier is None
+
+
+def test_uncertainty_is_ranked_against_dice_where_something_was_found() -> None:
+    """Dice 1, 0.5 and 1 with uncertainty 0.1, 0.9 and 0.2: the worst is the most uncertain."""
+    told = [(TRUTH, 0.1), (HALF, 0.9), (TRUTH, 0.2), (NOTHING, None)]
+    results = [
+        replace(result(f"{i}", TRUTH, found), uncertainty={"nerve": uncertain, "vessel": None})
+        for i, (found, uncertain) in enumerate(told)
+    ]
+    found = summarise(results, ["nerve", "vessel"]).classes
+    assert found["nerve"].uncertainty_against_dice.value == pytest.approx(spearmanr([0.1, 0.9, 0.2], [1, 0.5, 1])[0])
+    assert found["nerve"].uncertainty_against_dice.frames == 3
+    assert found["vessel"].uncertainty_against_dice is None
 
 
 @pytest.mark.parametrize("results", [RESULTS, RESULTS[3:], RESULTS[:1], RESULTS[4:]])

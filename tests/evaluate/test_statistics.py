@@ -15,9 +15,11 @@ from sononerve.evaluate.statistics import (
     MEASURED_COVERAGE,
     bootstrap_auroc,
     bootstrap_interval,
+    bootstrap_pooled,
     holm,
     paired_difference,
     paired_test,
+    rank_correlation,
     subject_means,
 )
 
@@ -250,6 +252,41 @@ def test_auroc_says_which_resamples_it_left_out_and_how_few_subjects_bear_it():
     assert bootstrap_auroc(scores, np.ones(40, bool), groups) is None
     alone = bootstrap_auroc(scores, present, ["a"] * 40)
     assert (alone.value, alone.low, alone.high) == (1.0, None, None)
+
+
+def sums_ratio(sums):
+    return sums[:, 0] / sums[:, 1]
+
+
+def test_a_pooled_mean_has_the_interval_of_the_mean():
+    values, groups = study(np.random.default_rng(5), 12)
+    pooled = bootstrap_pooled(np.stack([values, np.ones(len(values))], axis=1), groups, sums_ratio)
+    plain = bootstrap_interval(values, groups)
+    assert (pooled.value, pooled.low, pooled.high) == pytest.approx((plain.value, plain.low, plain.high))
+    assert (pooled.subjects, pooled.frames) == (plain.subjects, plain.frames)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_not_defined_on_all_frames_has_no_value_and_resamples_without_it_are_left_out():
+    nothing, something = [0.0, 0.0], [1.0, 2.0]
+    assert bootstrap_pooled(np.array([nothing, nothing]), ["a", "b"], sums_ratio) is None
+    found = bootstrap_pooled(np.array([nothing, something]), ["a", "b"], sums_ratio)
+    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
+
+
+@quick
+@given(seed=st.integers(0, 10_000), count=st.integers(3, 40))
+def test_ranks_correlate_as_in_scipy(seed, count):
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, 6, count).astype(float), rng.random(count)
+    assume(np.ptp(a) > 0)
+    found = rank_correlation(a, b, [str(i // 2) for i in range(count)])
+    assert found.value == pytest.approx(stats.spearmanr(a, b)[0])
+    assert found.low is None or -1 - 1e-9 <= found.low <= found.high <= 1 + 1e-9
+
+
+def test_what_is_the_same_on_every_frame_correlates_with_nothing():
+    assert rank_correlation([0.5, 0.5, 0.5], [0.1, 0.2, 0.3], ["a", "b", "c"]) is None
 
 
 @pytest.mark.parametrize(

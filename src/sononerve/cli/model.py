@@ -12,6 +12,7 @@ from .options import (
     ClassesOption,
     Data,
     DropName,
+    FlipOption,
     JsonOption,
     LayoutOption,
     ModelOption,
@@ -168,6 +169,7 @@ def evaluate(
     classes: ClassesOption = None,
     subject_pattern: SubjectOption = None,
     spacing_mm: SpacingOption = None,
+    flip: FlipOption = False,
     threads: ThreadsOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -182,13 +184,14 @@ def evaluate(
     from ..evaluate.run import evaluate as score
     from ..progress import counted
     from ..runtime.bundle import Bundle
+    from ..runtime.ways import Ways
 
     if out is not None:
         check_free(out, overwrite)
     bundle = Bundle.open(model)
     dataset = open_data(data, layout, classes, subject_pattern, bundle.config.classes, spacing_mm)
     with counted("score") as progress:
-        evaluation = score(bundle, dataset, part.value, threads, progress)
+        evaluation = score(bundle, dataset, part.value, threads, progress, Ways(flip=flip))
     curves = None
     if robustness:
         with counted("score worse frames") as progress:
@@ -209,6 +212,13 @@ def predict(
     overlays: Annotated[bool, typer.Option(help="Also draw outlines over the frames.")] = True,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write probabilities, 16-bit PNG per class, 65535 is 1.")
+    ] = False,
+    flip: FlipOption = False,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty", help="Also write where an ensemble, or --flip, disagrees: 16-bit PNG, 65535 is 1."
+        ),
     ] = False,
     spacing_mm: SpacingOption = None,
     submission_file: Annotated[
@@ -232,10 +242,11 @@ def predict(
     from ..runtime.files import MASK, Target, Wanted, list_files, predict_files
     from ..runtime.predictor import Predictor
     from ..runtime.submission import Submission
+    from ..runtime.ways import Ways
 
     found = list_files(files)
-    predictor = Predictor.load(model, threads)
-    wanted = Wanted(mask_ending, overlays, probabilities)
+    predictor = Predictor.load(model, threads, Ways(flip=flip))
+    wanted = Wanted(mask_ending, overlays, probabilities, uncertainty)
     submission = None
     if submission_file is not None:
         submission = Submission.plan(submission_file, found, predictor.classes, replace=resume or overwrite)

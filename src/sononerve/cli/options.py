@@ -68,6 +68,9 @@ SpacingOption = Annotated[
 ]
 ModelOption = Annotated[Path, typer.Option("--model", help="A run's folder, a bundle's folder or its zip.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. Default: all.", min=1)]
+FlipOption = Annotated[
+    bool, typer.Option("--flip", help="Also look at each frame mirrored, and take the mean: twice the time.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
 FromOption = Annotated[
     str | None, typer.Option("--from", help="A file, or an address with https://.", metavar="FILE|ADDRESS")

@@ -15,7 +15,9 @@ from ..errors import InputError
 from ..frame import Sample, Segmentation
 from ..runtime.bundle import SPLIT, Bundle
 from ..runtime.predictor import Predictor
+from ..runtime.ways import ONCE, Ways
 from .boxes import score_boxes, truth_is_boxes
+from .calibration import frame_calibration
 from .metrics import score_frame
 from .scope import Scope, choose_scope
 from .scores import FrameResult, Scores, summarise
@@ -44,11 +46,12 @@ def evaluate(
     part: Part = "test",
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    ways: Ways = ONCE,
 ) -> Evaluation:
     """Score ``bundle`` on the frames of ``dataset`` that it was not trained on.
 
-    On the data it was trained on this is the test part of its split; elsewhere every frame. Raises `InputError` where
-    the classes differ or no frame is left.
+    On the data it was trained on this is the test part of its split; elsewhere every frame. ``ways``: how the
+    predictor looks at each. Raises `InputError` where the classes differ or no frame is left.
 
     >>> evaluate("run", load_dataset("frames")).scores.overall.classes["nerve"].scores["dice"]  # doctest: +SKIP
     Interval(value=0.71, low=0.66, high=0.76, subjects=12, frames=60, warning=None)
@@ -59,8 +62,8 @@ def evaluate(
             f"{dataset.folder}: its classes are {', '.join(dataset.classes)}, the model's "
             f"{', '.join(bundle.config.classes)}; name them alike with --classes"
         )
-    scope = choose_scope(dataset, _split(bundle), bundle.config.fold, part)
-    predictor = Predictor(bundle, threads)
+    scope = choose_scope(dataset, _split(bundle, SPLIT), bundle.config.fold, part, _splits_of_others(bundle))
+    predictor = Predictor(bundle, threads, ways)
     in_mm = all(dataset.records[i].spacing_mm is not None for i in scope.indices)
     results = []
     for number, (i, group) in enumerate(zip(scope.indices, scope.groups, strict=True), start=1):
@@ -68,18 +71,23 @@ def evaluate(
         results.append(score_sample(sample, predictor.predict(sample.frame), dataset.records[i].name, group, in_mm))
         if progress is not None:
             progress(number, len(scope.indices))
-    scores = _scores(bundle, dataset, scope, part, results, in_mm)
+    scores = _scores(predictor, dataset, scope, part, results, in_mm)
     return Evaluation(scores, tuple(results), scope.indices, dataset, predictor)
 
 
-def _split(bundle: Bundle) -> Split | None:
-    if SPLIT not in bundle.files:
+def _split(bundle: Bundle, name: str) -> Split | None:
+    if name not in bundle.files:
         return None
     try:
-        return Split.model_validate_json(bundle.files[SPLIT])
+        return Split.model_validate_json(bundle.files[name])
     except ValidationError as error:
         first = str(error).splitlines()[0]
-        raise InputError(f"{bundle.source}: {SPLIT} is not a split ({first}); export the bundle again") from error
+        raise InputError(f"{bundle.source}: {name} is not a split ({first}); export the bundle again") from error
+
+
+def _splits_of_others(bundle: Bundle) -> list[tuple[Split | None, int]]:
+    """Split and fold of each member of an ensemble after the first, whose own are the bundle's."""
+    return [(_split(bundle, member.split), member.fold) for member in bundle.config.members[1:]]
 
 
 def score_sample(sample: Sample, answer: Segmentation, name: str, group: str, in_mm: bool) -> FrameResult:
@@ -91,14 +99,20 @@ def score_sample(sample: Sample, answer: Segmentation, name: str, group: str, in
         class_name: score_frame(sample.labels == label, answer.labels == label, spacing)
         for label, class_name in enumerate(answer.classes, start=1)
     }
+    calibration, uncertainty = {}, {}
+    for label, class_name in enumerate(answer.classes, start=1):
+        likely = answer.probabilities[label - 1]
+        calibration[class_name] = frame_calibration(likely, sample.labels == label, answer.labels == label)
+        uncertainty[class_name] = answer.uncertainty_within(label)
     present = bool((sample.labels == 1).any())
     boxes = score_boxes(sample, answer.labels == 1)
-    return FrameResult(name, group, sample.annotator, answer.presence, present, scored, boxes)
+    return FrameResult(name, group, sample.annotator, answer.presence, present, scored, boxes, calibration, uncertainty)
 
 
 def _scores(
-    bundle: Bundle, dataset: Dataset, scope: Scope, part: Part, results: list[FrameResult], in_mm: bool
+    predictor: Predictor, dataset: Dataset, scope: Scope, part: Part, results: list[FrameResult], in_mm: bool
 ) -> Scores:
+    source = predictor.bundle.source
     boxed = truth_is_boxes(dataset)
     overall = summarise(results, dataset.classes)
     warnings = list(scope.warnings)
@@ -110,7 +124,7 @@ def _scores(
     by_annotator = {who: summarise([r for r in results if r.annotator == who], dataset.classes) for who in annotators}
     return Scores(
         sononerve=__version__,
-        model=bundle.source.name if bundle.source.name != "bundle" else bundle.source.parent.name,
+        model=source.name if source.name != "bundle" else source.parent.name,
         data=dataset.folder.resolve().name,
         part=part,
         split=scope.statement,
@@ -120,4 +134,5 @@ def _scores(
         unit="mm" if in_mm else "px",
         overall=overall,
         by_annotator=by_annotator,
+        ways=predictor.ways,
     )

@@ -5,12 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
+
+from ..runtime.ways import ONCE, Ways
 from .boxes import BoxScores
+from .calibration import FrameCalibration, calibration_error
 from .metrics import FrameScores
-from .statistics import Interval, bootstrap_auroc, bootstrap_interval, subject_means
+from .statistics import (
+    Interval,
+    bootstrap_auroc,
+    bootstrap_interval,
+    bootstrap_pooled,
+    rank_correlation,
+    subject_means,
+)
 
 SHARES = ("dice", "iou", "accuracy", "precision", "recall", "outside", "surface_dice", "kaggle")
 DISTANCES = ("hd95", "mean_distance")
@@ -19,7 +30,11 @@ MISSED_BELOW = 0.1
 
 @dataclass(frozen=True)
 class FrameResult:
-    """One scored frame: ``presence`` is the predicted probability of a nerve, ``present`` the truth."""
+    """One scored frame: ``presence`` is the predicted probability of a nerve, ``present`` the truth.
+
+    By class: ``calibration``, and ``uncertainty``, the mean inside what was predicted, None where nothing was or no
+    uncertainty is known.
+    """
 
     name: str
     group: str
@@ -28,6 +43,8 @@ class FrameResult:
     present: bool
     classes: dict[str, FrameScores]
     boxes: BoxScores | None
+    calibration: Mapping[str, FrameCalibration] = field(default_factory=dict)
+    uncertainty: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def dice(self) -> float | None:
@@ -37,11 +54,29 @@ class FrameResult:
 
 
 @dataclass(frozen=True)
+class CalibrationSummary:
+    """How far the probabilities of one class are from frequencies; see `evaluate.calibration` for each.
+
+    ``error``: expected calibration error over all pixels; ``error_near``: near the class, None where it is nowhere.
+    ``brier``, ``log_loss``: means over frames.
+    """
+
+    error: Interval | None
+    error_near: Interval | None
+    brier: Interval | None
+    log_loss: Interval | None
+
+
+@dataclass(frozen=True)
 class ClassSummary:
     """Means of one class with 95 % intervals; ``missed`` is the share of its frames with Dice below 0.1.
 
     ``scores``: by metric, over the frames where it is defined, of which ``with_class`` hold the class and ``without``
     do not; None where no frame defines it. ``median_dice`` over the frames with the class.
+
+    ``uncertainty_against_dice``: rank correlation of Dice with the mean uncertainty in what was predicted, near -1
+    where uncertainty tells the bad frames; over the frames with the class on which something was predicted, None where
+    no uncertainty is known.
     """
 
     with_class: int
@@ -52,11 +87,16 @@ class ClassSummary:
     false_positive_rate: Interval | None
     dice_by_subject: dict[str, float]
     dice_mean_of_subjects: Interval | None
+    calibration: CalibrationSummary | None = None
+    uncertainty_against_dice: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A set of frames: its classes, presence, and scores against boxes where the truth is boxes."""
+    """A set of frames: its classes, presence, and scores against boxes where the truth is boxes.
+
+    ``presence_brier``: mean squared error of the predicted presence, only where frames of both kinds are, as its AUROC.
+    """
 
     frames: int
     subjects: int
@@ -64,6 +104,7 @@ class Summary:
     presence_auroc: Interval | None
     pixels_inside_boxes: Interval | None = None
     boxes_touched: Interval | None = None
+    presence_brier: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +112,7 @@ class Scores:
     """Everything an evaluation tells; the same JSON feeds table, page and bundle.
 
     ``truth``: "masks", or "boxes" where the masks are filled boxes: then Dice is against boxes, which are no outlines,
-    and presence is boxed against unboxed. ``unit`` is that of the distances.
+    and presence is boxed against unboxed. ``unit`` is that of the distances. ``ways``: how each frame was looked at.
     """
 
     sononerve: str
@@ -85,6 +126,7 @@ class Scores:
     unit: str
     overall: Summary
     by_annotator: dict[str, Summary]
+    ways: Ways = ONCE
 
     def anonymous(self) -> Scores:
         """The same scores with subjects and annotators called by numbers: for what is passed on."""
@@ -109,21 +151,24 @@ def _anonymous(summary: Summary) -> Summary:
 def summarise(results: Sequence[FrameResult], classes: Sequence[str]) -> Summary:
     """Summarise scored frames; groups are what the bootstrap resamples."""
     groups = [r.group for r in results]
-    auroc = None
+    auroc = brier = None
     if len({r.present for r in results}) == 2:
         auroc = bootstrap_auroc([r.presence for r in results], [r.present for r in results], groups)
+        brier = bootstrap_interval([(r.presence - r.present) ** 2 for r in results], groups)
     boxed = [r for r in results if r.boxes is not None]
     return Summary(
         frames=len(results),
         subjects=len(set(groups)),
-        classes={name: _summarise_class([(r.group, r.classes[name]) for r in results]) for name in classes},
+        classes={name: _summarise_class(results, name) for name in classes},
         presence_auroc=auroc,
         pixels_inside_boxes=_mean([(r.group, r.boxes.inside) for r in boxed if r.boxes]),
         boxes_touched=_mean([(r.group, r.boxes.touched) for r in boxed if r.boxes]),
+        presence_brier=brier,
     )
 
 
-def _summarise_class(scored: Sequence[tuple[str, FrameScores]]) -> ClassSummary:
+def _summarise_class(results: Sequence[FrameResult], name: str) -> ClassSummary:
+    scored: list[tuple[str, FrameScores]] = [(r.group, r.classes[name]) for r in results]
     dice = [(group, s.dice) for group, s in scored if s.dice is not None]
     scores: dict[str, Interval | None] = {}
     for metric in (*SHARES, *DISTANCES):
@@ -141,7 +186,33 @@ def _summarise_class(scored: Sequence[tuple[str, FrameScores]]) -> ClassSummary:
         false_positive_rate=_mean(wrong),
         dice_by_subject=by_subject,
         dice_mean_of_subjects=_mean(dice, by_subject=True),
+        calibration=_summarise_calibration([(r.group, r.calibration[name]) for r in results if name in r.calibration]),
+        uncertainty_against_dice=_uncertainty_against_dice(results, name),
     )
+
+
+def _summarise_calibration(found: Sequence[tuple[str, FrameCalibration]]) -> CalibrationSummary | None:
+    if not found:
+        return None
+    groups = [group for group, _ in found]
+    near = [(group, frame.near) for group, frame in found if frame.near.any()]
+    return CalibrationSummary(
+        error=bootstrap_pooled(np.stack([frame.everywhere for _, frame in found]), groups, calibration_error),
+        error_near=bootstrap_pooled(np.stack([t for _, t in near]), [g for g, _ in near], calibration_error)
+        if near
+        else None,
+        brier=_mean([(group, frame.brier) for group, frame in found]),
+        log_loss=_mean([(group, frame.log_loss) for group, frame in found]),
+    )
+
+
+def _uncertainty_against_dice(results: Sequence[FrameResult], name: str) -> Interval | None:
+    known = [
+        (uncertainty, dice, r.group)
+        for r in results
+        if (uncertainty := r.uncertainty.get(name)) is not None and (dice := r.classes[name].dice) is not None
+    ]
+    return rank_correlation(*zip(*known, strict=True)) if known else None
 
 
 def _mean(values: Sequence[tuple[str, float]], by_subject: bool = False) -> Interval | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -133,6 +133,59 @@ def subject_means(values: Values, groups: Sequence[str]) -> dict[str, float]:
     value, names, subject = _checked(values, groups)
     means = np.bincount(subject, value) / np.bincount(subject)
     return dict(zip(names, means.tolist(), strict=True))
+
+
+def bootstrap_pooled(
+    tables: Floats,
+    groups: Sequence[str],
+    statistic: Callable[[Floats], Floats],
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval | None:
+    """Compute what is defined on sums over frames, as a calibration error, with an interval from resampled subjects.
+
+    ``tables``: ``(n, ...)``, one per frame; they are added up. ``statistic``: from sums ``(k, ...)`` to ``(k,)``, nan
+    where it is not defined. ``groups``: the subject of each frame. None where it is not defined on the sum of all;
+    resamples on which it is not are left out. Widened as in ``bootstrap_interval``. A statistic that counts deviations
+    of either sign, as a calibration error does, is larger on resamples than on all frames: its interval lies high.
+
+    >>> share = bootstrap_pooled(np.array([[1.0, 2.0], [0.0, 2.0]]), ["a", "b"], lambda sums: sums[:, 0] / sums[:, 1])
+    >>> share.value, share.subjects, share.frames
+    (0.25, 2, 2)
+    """
+    names, subject = np.unique(np.asarray(groups, np.str_), return_inverse=True)
+    flat = tables.reshape(len(tables), -1)
+    sums = np.zeros((len(names), flat.shape[1]))
+    np.add.at(sums, subject, flat)
+    value = float(statistic(sums.sum(0).reshape(1, *tables.shape[1:]))[0])
+    if not np.isfinite(value):
+        return None
+    drawn = [
+        statistic((counts @ sums).reshape(-1, *tables.shape[1:])) for counts in _resampled(len(names), resamples, seed)
+    ]
+    found = np.concatenate(drawn)
+    effective = _effective(np.bincount(subject).astype(np.float64))
+    return _interval(value, found[np.isfinite(found)], effective, level, subjects=len(names), frames=len(tables))
+
+
+def rank_correlation(a: Values, b: Values, groups: Sequence[str]) -> Interval | None:
+    """Spearman's rank correlation of two values per frame, -1..1, with an interval from resampled subjects.
+
+    Ranks are those among all frames. None where either value is the same on every frame.
+    """
+    x, y = (stats.rankdata(values) - (len(values) + 1) / 2 for values in (a, b))
+    tables = np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1)
+    return bootstrap_pooled(tables, groups, _correlation)
+
+
+def _correlation(sums: Floats) -> Floats:
+    """Pearson's correlation from sums ``(k, 6)`` of 1, x, y, x², y² and xy."""
+    n, x, y, xx, yy, xy = sums.T
+    spread = (n * xx - x * x).clip(0) * (n * yy - y * y).clip(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(spread > 0, (n * xy - x * y) / np.sqrt(spread), np.nan), np.float64)
 
 
 def bootstrap_auroc(

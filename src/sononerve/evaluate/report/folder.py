@@ -105,11 +105,14 @@ def _frames(results: Sequence[FrameResult]) -> str:
             about = {"frame": r.name, "group": r.group, "annotator": r.annotator or "", "class": class_name}
             shares = {"inside_boxes": r.boxes.inside, "boxes_touched": r.boxes.touched} if r.boxes else {}
             rows.append(
-                about | {"presence": r.presence, "present": int(r.present)} | dataclasses.asdict(scores) | shares
+                about
+                | {"presence": r.presence, "present": int(r.present)}
+                | dataclasses.asdict(scores)
+                | shares
+                | {"uncertainty": r.uncertainty.get(class_name)}
             )
-    return _csv(
-        ["frame", "group", "annotator", "class", "presence", "present", *names, "inside_boxes", "boxes_touched"], rows
-    )
+    told = ("inside_boxes", "boxes_touched", "uncertainty")
+    return _csv(["frame", "group", "annotator", "class", "presence", "present", *names, *told], rows)
 
 
 def _subjects(evaluation: Evaluation) -> str:

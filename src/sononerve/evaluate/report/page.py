@@ -12,12 +12,13 @@ from .table import rows
 
 def page(scores: Scores, pictures: Sequence[tuple[str, str]]) -> str:
     """The page as HTML; ``pictures`` are paths beside the page, each with its caption."""
+    ways = f" Each frame was looked at in more ways than one: {scores.ways.mark}." if scores.ways.mark else ""
     left_out = ", ".join(f"{count} {why}" for why, count in scores.left_out.items()) or "none"
     tables = _table(scores.overall, scores, "All frames")
     tables += "".join(_table(s, scores, f"Drawn by: {who}") for who, s in scores.by_annotator.items())
     body = f"""{warnings(list(scores.warnings))}
 <p>{scores.overall.frames} frames of the {escape(scores.part)} part in {scores.overall.subjects} groups. Split:
-{escape(scores.split)}. Not scored: {escape(left_out)}.</p>
+{escape(scores.split)}. Not scored: {escape(left_out)}.{escape(ways)}</p>
 <h2>Scores</h2>
 {tables}
 <h2>Frames</h2>

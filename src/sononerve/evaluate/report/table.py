@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..robustness import SEVERITIES, Robustness
-from ..scores import Scores, Summary
+from ..scores import ClassSummary, Scores, Summary
 from ..statistics import Interval
 
 TITLES = {
@@ -52,17 +52,31 @@ def rows(summary: Summary, unit: str, boxes: bool) -> list[tuple[str, list[str]]
                 (f"  median{against}", ["-" if c.median_dice is None else f"{c.median_dice:.3f}" for c in classes])
             )
             lines.append(("  frames missed (Dice < 0.1)", [told(c.missed) for c in classes]))
+    lines.append((f"calibration error near the class{against}", [_error(c, near=True) for c in classes]))
+    lines.append((f"  over all pixels{against}", [_error(c, near=False) for c in classes]))
+    if any(c.uncertainty_against_dice is not None for c in classes):
+        lines.append(("uncertainty against Dice, by rank", [told(c.uncertainty_against_dice) for c in classes]))
     empty = "unboxed frames marked" if boxes else "false-positive rate, empty frames"
     lines.append((empty, [told(c.false_positive_rate) for c in classes]))
     lines.append(("AUROC of boxed against unboxed" if boxes else "presence AUROC", [told(summary.presence_auroc)]))
+    if summary.presence_brier is not None:
+        lines.append(("  Brier score of presence", [told(summary.presence_brier)]))
     lines.append(("frames with / without", [f"{c.with_class} / {c.without}" for c in classes]))
     return lines
+
+
+def _error(found: ClassSummary, near: bool) -> str:
+    if found.calibration is None:
+        return "-"
+    return told(found.calibration.error_near if near else found.calibration.error)
 
 
 def table(scores: Scores) -> RenderableType:
     """The table, with the split and every warning above it."""
     head = [Text(f"{scores.model} on {scores.data}, {scores.part} part", style="bold")]
     head.append(Text(f"{scores.overall.frames} frames, {scores.overall.subjects} groups; split {scores.split}"))
+    if scores.ways.mark:
+        head.append(Text(f"each frame was looked at in more ways than one: {scores.ways.mark}"))
     if scores.left_out:
         head.append(Text("not scored: " + ", ".join(f"{n} {why}" for why, n in scores.left_out.items())))
     head += [Text(f"warning: {warning}", style="yellow") for warning in scores.warnings]
