@@ -124,6 +124,7 @@ class Segmentation:
     ``labels``: uint8 ``(H, W)``. ``probabilities``: float32 ``(C, H, W)``, background left out. ``classes``: the C
     names. ``presence``: probability 0..1 that a nerve is in the frame. ``frame``: the frame it belongs to.
     ``uncertainty``: float32 ``(H, W)`` in 0..1, how far several answers disagree; None where one network looked once.
+    ``box``: x, y, width, height in pixels, where the network says that the nerve is; None where it has no head for it.
     """
 
     frame: Frame
@@ -132,6 +133,7 @@ class Segmentation:
     classes: tuple[str, ...]
     presence: float
     uncertainty: NDArray[np.float32] | None = None
+    box: tuple[float, float, float, float] | None = None
     measurements: tuple[Measurement, ...] = field(init=False)
 
     def __post_init__(self) -> None:

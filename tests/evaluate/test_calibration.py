@@ -72,10 +72,10 @@ def test_near_is_within_a_fiftieth_of_the_diagonal_of_truth_or_prediction() -> N
     truth[20, 20] = predicted[40, 60] = True
     probability = np.full((60, 80), 0.3, np.float32)
     found = frame_calibration(probability, truth, predicted)
-    assert found.near[4].tolist() == pytest.approx([1, 0.3, 1 / 26])
-    assert found.everywhere[4].tolist() == pytest.approx([1, 0.3, 1 / 4800])
+    assert found.near[4] == pytest.approx([1, 0.3, 1 / 26])
+    assert found.everywhere[4] == pytest.approx([1, 0.3, 1 / 4800])
 
 
 def test_where_nothing_is_and_nothing_was_predicted_nothing_is_near() -> None:
     nothing = np.zeros((5, 5), bool)
-    assert not frame_calibration(np.zeros((5, 5), np.float32), nothing, nothing).near.any()
+    assert not np.any(frame_calibration(np.zeros((5, 5), np.float32), nothing, nothing).near)

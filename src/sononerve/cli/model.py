@@ -19,6 +19,8 @@ from .options import (
     OverwriteOption,
     PartName,
     PrecisionName,
+    SecondLookOption,
+    SensitivityOption,
     SpacingOption,
     SubjectOption,
     ThreadsOption,
@@ -170,6 +172,8 @@ def evaluate(
     subject_pattern: SubjectOption = None,
     spacing_mm: SpacingOption = None,
     flip: FlipOption = False,
+    sensitivity: SensitivityOption = None,
+    second_look: SecondLookOption = False,
     threads: ThreadsOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -191,7 +195,7 @@ def evaluate(
     bundle = Bundle.open(model)
     dataset = open_data(data, layout, classes, subject_pattern, bundle.config.classes, spacing_mm)
     with counted("score") as progress:
-        evaluation = score(bundle, dataset, part.value, threads, progress, Ways(flip=flip))
+        evaluation = score(bundle, dataset, part.value, threads, progress, Ways(flip, sensitivity, second_look))
     curves = None
     if robustness:
         with counted("score worse frames") as progress:
@@ -214,6 +218,8 @@ def predict(
         bool, typer.Option("--probabilities", help="Also write probabilities, 16-bit PNG per class, 65535 is 1.")
     ] = False,
     flip: FlipOption = False,
+    sensitivity: SensitivityOption = None,
+    second_look: SecondLookOption = False,
     uncertainty: Annotated[
         bool,
         typer.Option(
@@ -245,7 +251,7 @@ def predict(
     from ..runtime.ways import Ways
 
     found = list_files(files)
-    predictor = Predictor.load(model, threads, Ways(flip=flip))
+    predictor = Predictor.load(model, threads, Ways(flip, sensitivity, second_look))
     wanted = Wanted(mask_ending, overlays, probabilities, uncertainty)
     submission = None
     if submission_file is not None:

@@ -68,6 +68,16 @@ SpacingOption = Annotated[
 ]
 ModelOption = Annotated[Path, typer.Option("--model", help="A run's folder, a bundle's folder or its zip.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. Default: all.", min=1)]
+SensitivityOption = Annotated[
+    float | None,
+    typer.Option(
+        "--sensitivity",
+        help="Look whole only at frames that may hold a nerve: 0.98 would let 98 % of the tune part's pass.",
+    ),
+]
+SecondLookOption = Annotated[
+    bool, typer.Option("--second-look", help="Look once more, closely, around the box that the network found.")
+]
 FlipOption = Annotated[
     bool, typer.Option("--flip", help="Also look at each frame mirrored, and take the mean: twice the time.")
 ]

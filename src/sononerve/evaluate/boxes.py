@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..data.dataset import Dataset
 from ..data.layouts.drawn import box_mask
 from ..data.layouts.masks import FilledBoxes
-from ..frame import Sample
+from ..frame import Sample, measure
 
 LOOKED_AT = 50  # frames; boxes show themselves in the first few
 
@@ -36,6 +36,24 @@ def score_boxes(sample: Sample, predicted: NDArray[np.bool_]) -> BoxScores | Non
     found = int(predicted.sum())
     inside = float((predicted & union).sum() / found) if found else 0.0
     return BoxScores(inside, float(np.mean([bool((predicted & box).any()) for box in boxes])))
+
+
+def box_overlap(box: tuple[float, float, float, float] | None, nerve: NDArray[np.bool_]) -> float | None:
+    """IoU, 0..1, of a predicted ``box`` x, y, width, height with the hull of the true nerve ``(H, W)``.
+
+    None where the network tells no box, or the frame holds no nerve.
+
+    >>> nerve = np.zeros((8, 8), bool)
+    >>> nerve[2:6, 0:4] = True
+    >>> box_overlap((2, 2, 4, 4), nerve)
+    0.3333333333333333
+    """
+    hull = measure(nerve, "nerve").box
+    if box is None or hull is None:
+        return None
+    wide = max(0.0, min(box[0] + box[2], hull[0] + hull[2]) - max(box[0], hull[0]))
+    high = max(0.0, min(box[1] + box[3], hull[1] + hull[3]) - max(box[1], hull[1]))
+    return wide * high / (box[2] * box[3] + hull[2] * hull[3] - wide * high)
 
 
 def truth_is_boxes(dataset: Dataset) -> bool:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Table = tuple[tuple[float, float, float], ...]
+"""A reliability table as plain numbers, as a result of a frame is kept."""
 
 BINS = 15
 NEAR_OF_DIAGONAL = 0.02
@@ -29,8 +31,8 @@ class FrameCalibration:
     error of the probability, 0..1. ``log_loss``: mean negative log-likelihood in nats. Both over all pixels.
     """
 
-    everywhere: Floats
-    near: Floats
+    everywhere: Table
+    near: Table
     brier: float
     log_loss: float
 
@@ -50,11 +52,15 @@ def frame_calibration(probability: NDArray[np.float32], truth: Mask, predicted: 
         near = distance <= reach
     likely = probability.astype(np.float64).clip(SMALLEST, 1 - SMALLEST)
     return FrameCalibration(
-        everywhere=reliability(probability, truth),
-        near=reliability(probability[near], truth[near]),
+        everywhere=_plain(reliability(probability, truth)),
+        near=_plain(reliability(probability[near], truth[near])),
         brier=float(((probability - truth) ** 2).mean()),
         log_loss=float(-np.log(np.where(truth, likely, 1 - likely)).mean()),
     )
+
+
+def _plain(table: Floats) -> Table:
+    return tuple((float(share), float(likely), float(true)) for share, likely, true in table)
 
 
 def reliability(probability: NDArray[np.float32], truth: Mask) -> Floats:

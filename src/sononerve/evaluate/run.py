@@ -16,7 +16,7 @@ from ..frame import Sample, Segmentation
 from ..runtime.bundle import SPLIT, Bundle
 from ..runtime.predictor import Predictor
 from ..runtime.ways import ONCE, Ways
-from .boxes import score_boxes, truth_is_boxes
+from .boxes import box_overlap, score_boxes, truth_is_boxes
 from .calibration import frame_calibration
 from .metrics import score_frame
 from .scope import Scope, choose_scope
@@ -106,7 +106,18 @@ def score_sample(sample: Sample, answer: Segmentation, name: str, group: str, in
         uncertainty[class_name] = answer.uncertainty_within(label)
     present = bool((sample.labels == 1).any())
     boxes = score_boxes(sample, answer.labels == 1)
-    return FrameResult(name, group, sample.annotator, answer.presence, present, scored, boxes, calibration, uncertainty)
+    return FrameResult(
+        name=name,
+        group=group,
+        annotator=sample.annotator,
+        presence=answer.presence,
+        present=present,
+        classes=scored,
+        boxes=boxes,
+        calibration=calibration,
+        uncertainty=uncertainty,
+        box_iou=box_overlap(answer.box, sample.labels == 1),
+    )
 
 
 def _scores(

@@ -32,6 +32,8 @@ MISSED_BELOW = 0.1
 class FrameResult:
     """One scored frame: ``presence`` is the predicted probability of a nerve, ``present`` the truth.
 
+    ``box_iou``: of the box that the network tells, None where it tells none or the frame holds no nerve.
+
     By class: ``calibration``, and ``uncertainty``, the mean inside what was predicted, None where nothing was or no
     uncertainty is known.
     """
@@ -45,6 +47,7 @@ class FrameResult:
     boxes: BoxScores | None
     calibration: Mapping[str, FrameCalibration] = field(default_factory=dict)
     uncertainty: Mapping[str, float | None] = field(default_factory=dict)
+    box_iou: float | None = None
 
     @property
     def dice(self) -> float | None:
@@ -96,6 +99,7 @@ class Summary:
     """A set of frames: its classes, presence, and scores against boxes where the truth is boxes.
 
     ``presence_brier``: mean squared error of the predicted presence, only where frames of both kinds are, as its AUROC.
+    ``box_iou``: of the network's own box with the hull of the nerve; None where it tells no box.
     """
 
     frames: int
@@ -105,6 +109,7 @@ class Summary:
     pixels_inside_boxes: Interval | None = None
     boxes_touched: Interval | None = None
     presence_brier: Interval | None = None
+    box_iou: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,7 @@ def summarise(results: Sequence[FrameResult], classes: Sequence[str]) -> Summary
         presence_auroc=auroc,
         pixels_inside_boxes=_mean([(r.group, r.boxes.inside) for r in boxed if r.boxes]),
         boxes_touched=_mean([(r.group, r.boxes.touched) for r in boxed if r.boxes]),
+        box_iou=_mean([(r.group, r.box_iou) for r in results if r.box_iou is not None]),
         presence_brier=brier,
     )
 
@@ -195,7 +201,7 @@ def _summarise_calibration(found: Sequence[tuple[str, FrameCalibration]]) -> Cal
     if not found:
         return None
     groups = [group for group, _ in found]
-    near = [(group, frame.near) for group, frame in found if frame.near.any()]
+    near = [(group, frame.near) for group, frame in found if np.any(frame.near)]
     return CalibrationSummary(
         error=bootstrap_pooled(np.stack([frame.everywhere for _, frame in found]), groups, calibration_error),
         error_near=bootstrap_pooled(np.stack([t for _, t in near]), [g for g, _ in near], calibration_error)

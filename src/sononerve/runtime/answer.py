@@ -17,18 +17,20 @@ TINY = np.float32(1e-12)  # below it a probability adds nothing to an entropy
 class Answer:
     """What a graph says of N frames of one size.
 
-    ``probabilities``: ``(N, C, H, W)``. ``presence``: ``(N,)``, None without a head for it. ``disagreement``:
-    ``(N, H, W)`` in 0..1, None where one network looked once.
+    ``probabilities``: ``(N, C, H, W)``. ``presence``: ``(N,)``, ``box``: ``(N, 4)`` cxcywh in 0..1 of the frame, None
+    without a head for it. ``disagreement``: ``(N, H, W)`` in 0..1, None where one network looked once.
     """
 
     probabilities: Floats
     presence: Floats | None
     disagreement: Floats | None
+    box: Floats | None = None
 
     def mirrored(self) -> Answer:
         """The answer for the frames mirrored left to right."""
         spread = None if self.disagreement is None else self.disagreement[..., ::-1]
-        return Answer(self.probabilities[..., ::-1], self.presence, spread)
+        box = None if self.box is None else np.abs(self.box - np.array([1, 0, 0, 0], np.float32))
+        return Answer(self.probabilities[..., ::-1], self.presence, spread, box)
 
 
 def mean_of(answers: Sequence[Answer]) -> Answer:
@@ -43,10 +45,12 @@ def mean_of(answers: Sequence[Answer]) -> Answer:
     probabilities = np.mean([answer.probabilities for answer in answers], axis=0)
     within = np.mean([_entropy_of_members(answer) for answer in answers], axis=0)
     presence = [answer.presence for answer in answers if answer.presence is not None]
+    boxes = [answer.box for answer in answers if answer.box is not None]
     return Answer(
         np.asarray(probabilities, np.float32),
         np.asarray(np.mean(presence, axis=0), np.float32) if presence else None,
         np.maximum(entropy(probabilities) - within, np.float32(0)),
+        np.asarray(np.mean(boxes, axis=0), np.float32) if boxes else None,
     )
 
 

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -30,12 +30,17 @@ GRAPH, WEIGHTS, CONFIG, SCORES, CARD, SPLIT = (
     "card.md",
     "split.json",
 )
+ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
+"""Beside the whole graph, the two halves of a network that can filter early."""
 NEEDED = (GRAPH, WEIGHTS, CONFIG, SCORES, CARD)
 MAX_FILE = 2_000_000_000
 MAX_MANIFEST = 1_000_000
 MOST_PACKED = 100  # bytes unpacked per byte in a zip; weights and graphs hardly shrink, bombs do
 SMALL_NERVE = 0.005  # of a frame; for bundles that do not say how much their nerves cover
 PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class FileEntry(BaseModel):
@@ -72,7 +77,9 @@ class RuntimeConfig(BaseModel):
     """What running a bundle needs of its ``config.yaml``; the rest there is for training it again.
 
     ``nerve_share``: how much of a frame the nerve covers, in the median of the frames it was fitted to that hold one.
-    ``members``: of an ensemble.
+    ``members``: of an ensemble. ``tune_presences``: what the network says of frames of the tune part that hold a nerve;
+    the early filter's threshold comes from them. ``close_up``: how many times its box a nerve's surroundings were in
+    the close-ups that it was trained on; 0 without.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -81,6 +88,8 @@ class RuntimeConfig(BaseModel):
     nerve_share: float = Field(default=SMALL_NERVE, gt=0, le=1)
     fold: int = Field(default=0, ge=0)
     members: tuple[Member, ...] = ()
+    tune_presences: tuple[Share, ...] = ()
+    close_up: float = Field(default=0.0, ge=0)
 
     @field_validator("classes")
     @classmethod

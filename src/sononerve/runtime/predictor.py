@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,15 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..frame import Frame, Segmentation
+from ..frame import Area, Frame, Segmentation
 from .answer import Answer, mean_of
-from .bundle import GRAPH, Bundle
+from .bundle import DECODER, ENCODER, GRAPH, Bundle
+from .filtering import EarlyFilter, threshold_for
 from .ways import ONCE, Ways
 
 DISAGREEMENT = "disagreement"
 """The graph's output of an ensemble: ``(N, H, W)`` in 0..1."""
+SURE = 0.5  # presence from which a second look is worth its time
 
 
 class Predictor:
@@ -32,14 +35,14 @@ class Predictor:
     def __init__(self, bundle: Bundle, threads: int | None = None, ways: Ways = ONCE) -> None:
         self.bundle, self.ways = bundle, ways
         self.classes = bundle.config.classes
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(bundle.files[GRAPH], options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own errors share no base class
-            raise InputError(f"{bundle.source}: {GRAPH} cannot be run ({error}); export it again") from error
+        self._session = _open(bundle, GRAPH, threads)
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self._filter = None if ways.sensitivity is None else _early_filter(bundle, ways.sensitivity, threads)
+        if ways.second_look and not (bundle.config.close_up and "box" in self._outputs):
+            raise InputError(
+                f"{bundle.source}: has not learned to look twice; train a network that finds a box on close-ups too: "
+                "--model transcgu-net --set canvas.close_up=2"
+            )
 
     @classmethod
     def load(cls, path: Path | str, threads: int | None = None, ways: Ways = ONCE) -> Predictor:
@@ -56,6 +59,11 @@ class Predictor:
         """Whether several answers stand behind each of its own: those of an ensemble, or of a frame and its mirror."""
         return self.ways.flip or DISAGREEMENT in self._outputs
 
+    @property
+    def threshold(self) -> float:
+        """Presence below which a frame is not looked at further, 0..1: 0 without an early filter."""
+        return 0.0 if self._filter is None else self._filter.threshold
+
     def predict(self, frame: Frame) -> Segmentation:
         """Segment one frame at its own size."""
         return self.predict_batch([frame])[0]
@@ -67,15 +75,37 @@ class Predictor:
         if len({frame.shape for frame in frames}) != 1:
             raise ValueError(f"frames of {len({f.shape for f in frames})} sizes; expected one size in a batch")
         pixels = np.stack([frame.pixels for frame in frames])[:, None]
-        looks = [self._look(pixels)]
-        if self.ways.flip:
-            looks.append(self._look(np.ascontiguousarray(pixels[..., ::-1])).mirrored())
-        answer = mean_of(looks)
+        answer = self._answer(pixels, self._filter)
+        if self.ways.second_look:
+            self._look_again(pixels, answer)
         return [self._segmentation(frame, answer, i) for i, frame in enumerate(frames)]
 
-    def _look(self, pixels: NDArray[np.uint8]) -> Answer:
-        found = dict(zip(self._outputs, self._session.run(None, {"frame": pixels}), strict=True))
-        return Answer(found["probabilities"], found.get("presence"), found.get(DISAGREEMENT))
+    def _answer(self, pixels: NDArray[np.uint8], early: EarlyFilter | None) -> Answer:
+        looks = [self._look(pixels, early)]
+        if self.ways.flip:
+            looks.append(self._look(np.ascontiguousarray(pixels[..., ::-1]), early).mirrored())
+        return mean_of(looks)
+
+    def _look(self, pixels: NDArray[np.uint8], early: EarlyFilter | None) -> Answer:
+        found: Mapping[str, NDArray[np.float32]]
+        if early is None:
+            found = dict(zip(self._outputs, self._session.run(None, {"frame": pixels}), strict=True))
+        else:
+            found = early.run(pixels)
+        return Answer(found["probabilities"], found.get("presence"), found.get(DISAGREEMENT), found.get("box"))
+
+    def _look_again(self, pixels: NDArray[np.uint8], answer: Answer) -> None:
+        """Put what a close look says in the place of what the first one said, where it found a nerve."""
+        assert answer.box is not None
+        height, width = pixels.shape[2:]
+        for i, box in enumerate(answer.box):
+            if answer.presence is not None and answer.presence[i] < max(SURE, self.threshold):
+                continue
+            x, y, wide, high = (float(v) for v in box * np.array([width, height, width, height], np.float32))
+            corners = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
+            area = Area.close_up(corners, (height, width), self.bundle.config.close_up)
+            closely = self._answer(np.ascontiguousarray(pixels[i : i + 1, :, *area.slices]), None)
+            answer.probabilities[i, :, *area.slices] = closely.probabilities[0]
 
     def _segmentation(self, frame: Frame, answer: Answer, i: int) -> Segmentation:
         probabilities = answer.probabilities[i]
@@ -83,7 +113,38 @@ class Predictor:
         share = self.bundle.config.nerve_share
         seen = presence_of(probabilities[0], share) if answer.presence is None else float(answer.presence[i])
         uncertainty = None if answer.disagreement is None else answer.disagreement[i]
-        return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty)
+        box = None if answer.box is None else _box_in(frame, answer.box[i])
+        return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty, box)
+
+
+def _open(bundle: Bundle, name: str, threads: int | None) -> ort.InferenceSession:
+    """One of the bundle's graphs, ready to run."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(bundle.files[name], options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors share no base class
+        raise InputError(f"{bundle.source}: {name} cannot be run ({error}); export it again") from error
+
+
+def _early_filter(bundle: Bundle, sensitivity: float, threads: int | None) -> EarlyFilter:
+    """Encoder and decoder, and the threshold for the sensitivity."""
+    presences = bundle.config.tune_presences
+    if ENCODER not in bundle.files or DECODER not in bundle.files or not presences:
+        raise InputError(
+            f"{bundle.source}: cannot filter early; --sensitivity needs a network that tells presence, as "
+            "transcgu-net, and a tune part with nerves"
+        )
+    encoder, decoder = (_open(bundle, name, threads) for name in (ENCODER, DECODER))
+    return EarlyFilter(encoder, decoder, threshold_for(presences, sensitivity))
+
+
+def _box_in(frame: Frame, box: NDArray[np.float32]) -> tuple[float, float, float, float]:
+    """A box cxcywh in 0..1 as x, y, width and height in pixels of the frame."""
+    height, width = frame.shape
+    x, y, wide, high = (float(v) for v in box * np.array([width, height, width, height], np.float32))
+    return x - wide / 2, y - high / 2, wide, high
 
 
 def label_map(probabilities: NDArray[np.float32], threshold: float = 0.5) -> NDArray[np.uint8]:

@@ -1,23 +1,34 @@
-"""How a frame is looked at, beside once as it is: what costs time at every frame and is off unless asked for."""
+"""How a frame is looked at, beside once and whole: what costs time or nerves, and is off unless asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import InputError
+
 
 @dataclass(frozen=True)
 class Ways:
-    """Extra looks at a frame; all are off by default.
+    """Other looks at a frame than the one; all are off by default.
 
     ``flip``: the network also sees the frame mirrored left to right, and the mean of both answers counts.
+    ``sensitivity``: only frames that may hold a nerve are looked at whole, so that this share, 0..1, of those of the
+    tune part with a nerve would be. ``second_look``: the surroundings of the box are looked at once more, closely.
     """
 
     flip: bool = False
+    sensitivity: float | None = None
+    second_look: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sensitivity is not None and not 0 <= self.sensitivity <= 1:
+            raise InputError(f"--sensitivity {self.sensitivity}: expected a share from 0 to 1, as 0.98")
 
     @property
     def mark(self) -> str:
         """What is on, as ``+flip``; empty for a plain look. Behind a bundle's identity it tells what was computed."""
-        return "+flip" if self.flip else ""
+        on = {"flip": self.flip, f"sensitivity={self.sensitivity}": self.sensitivity is not None}
+        return "".join(f"+{name}" for name, said in (on | {"second-look": self.second_look}).items() if said)
 
 
 ONCE = Ways()

@@ -34,10 +34,15 @@ UNCHANGED = Temperatures()
 
 @dataclass(frozen=True)
 class Calibration:
-    """The temperatures, and a line for each that says where it comes from."""
+    """The temperatures, and a line for each that says where it comes from.
+
+    ``presences``: what the network then says, 0..1, of the frames that hold a nerve, in ascending order; none without
+    a head for it.
+    """
 
     temperatures: Temperatures
     reasons: tuple[str, ...]
+    presences: tuple[float, ...] = ()
 
 
 def calibrate(model: SegmentationModel, tune: PlainFrames) -> Calibration:
@@ -53,7 +58,7 @@ def calibrate(model: SegmentationModel, tune: PlainFrames) -> Calibration:
     if seen.marked >= FEWEST:
         mask, why = fit_temperature(seen.logits, seen.labels), f"fits {len(places)} frames of the tune part"
     reasons = [f"mask {mask:.3f}: {why}"]
-    presence = 1.0
+    presence, presences = 1.0, tuple[float, ...]()
     if seen.presence is not None:
         with_nerve = int(seen.present.sum())
         without = len(places) - with_nerve
@@ -62,7 +67,8 @@ def calibrate(model: SegmentationModel, tune: PlainFrames) -> Calibration:
             presence = fit_temperature(seen.presence[:, None], seen.present.long())
             why = f"fits {with_nerve} frames of the tune part with a nerve and {without} without"
         reasons.append(f"presence {presence:.3f}: {why}")
-    return Calibration(Temperatures(mask, presence), tuple(reasons))
+        presences = tuple(sorted(torch.sigmoid(seen.presence[seen.present] / presence).tolist()))
+    return Calibration(Temperatures(mask, presence), tuple(reasons), presences)
 
 
 def fit_temperature(logits: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> float:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import torch
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
 from ..data.augment import Augment
 from ..errors import InputError
@@ -181,6 +181,12 @@ class TrainConfig(_Part):
     seed: int = Field(default=0, ge=0)
     deterministic: bool = False
     tensorboard: bool = False
+
+    @model_validator(mode="after")
+    def _stages_see_frames_alike(self) -> TrainConfig:
+        if self.refine.folds and self.canvas.close_up:
+            raise ValueError("refine.folds and canvas.close_up: no refiner learns from close-ups; give one of them")
+        return self
 
     def write(self, path: Path) -> None:
         """Write as YAML, whole or not at all."""

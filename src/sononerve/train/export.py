@@ -14,10 +14,11 @@ from ..data.dataset import Dataset
 from ..data.split import Split
 from ..evaluate.report.table import rows
 from ..evaluate.scores import Scores
-from ..models.output import SegmentationModel
-from ..runtime.bundle import CARD, CONFIG, GRAPH, SCORES, SMALL_NERVE, SPLIT, WEIGHTS
+from ..models.output import FilteringModel, SegmentationModel
+from ..runtime.bundle import CARD, CONFIG, DECODER, ENCODER, GRAPH, SCORES, SMALL_NERVE, SPLIT, WEIGHTS
 from .calibrate import Calibration
 from .config import TrainConfig
+from .filter_graph import filter_graphs
 from .graph import bundle_graph
 from .plan import Plan
 
@@ -40,6 +41,8 @@ def bundle_files(
         "nerve_share": nerve_share(fitted),
         "fold": config.data.fold,
         "temperature": dataclasses.asdict(calibration.temperatures),
+        "tune_presences": list(calibration.presences),
+        "close_up": config.canvas.close_up,
         "plan": plan.model_dump(mode="json"),
         "training": config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json") | {"folder": home}},
     }
@@ -51,7 +54,16 @@ def bundle_files(
         SPLIT: split.anonymous().model_dump_json().encode(),
         SCORES: b"{}\n",
         CARD: card(config, plan, split, fitted, calibration, None).encode(),
+        **_halves(model, plan, len(classes), calibration),
     }
+
+
+def _halves(model: SegmentationModel, plan: Plan, classes: int, calibration: Calibration) -> dict[str, bytes]:
+    """The graphs for early filtering, of a network that can."""
+    if not isinstance(model, FilteringModel) or "presence" not in model.heads:
+        return {}
+    encoder, decoder = filter_graphs(model, plan.preprocess, classes, calibration.temperatures)
+    return {ENCODER: encoder, DECODER: decoder}
 
 
 def nerve_share(dataset: Dataset) -> float:

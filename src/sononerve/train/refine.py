@@ -56,7 +56,7 @@ def learn_refined(run: Begun, out: Path) -> Begun:
         run,
         model=model,
         loss=config.loss.build(),
-        varied=_varied(run, run.varied.canvases, CoarseMaps(tuple(files), places)),
+        varied=_varied(run, _whole(run), CoarseMaps(tuple(files), places)),
         plain=PlainFrames(run.plain.canvases, run.plain.preprocess, CoarseMaps.of(tuned)),
         plan=plan,
     )
@@ -70,7 +70,7 @@ def _left_out(run: Begun, stages: Path, number: int, fold: list[int]) -> Path:
     path = stages / name / LEFT_OUT
     if path.is_file():
         return path
-    config, canvases = run.config, run.varied.canvases
+    config, canvases = run.config, _whole(run)
     kept = np.setdiff1d(np.arange(len(run.fitted)), fold)
     torch.manual_seed(config.seed + number)
     model = build(config.model, config.network, len(run.dataset.classes))
@@ -93,6 +93,12 @@ def _varied(run: Begun, canvases: Canvases, coarse: CoarseMaps | None = None) ->
     """Frames that are varied as the run's are."""
     like = run.varied
     return VariedFrames(canvases, like.preprocess, like.augment, like.seed, coarse)
+
+
+def _whole(run: Begun) -> Canvases:
+    """The frames to fit; close-ups among them are refused with the settings."""
+    assert isinstance(run.varied.canvases, Canvases)
+    return run.varied.canvases
 
 
 def _only(canvases: Canvases, chosen: NDArray[np.int64]) -> Canvases:

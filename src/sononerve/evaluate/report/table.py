@@ -61,6 +61,8 @@ def rows(summary: Summary, unit: str, boxes: bool) -> list[tuple[str, list[str]]
     lines.append(("AUROC of boxed against unboxed" if boxes else "presence AUROC", [told(summary.presence_auroc)]))
     if summary.presence_brier is not None:
         lines.append(("  Brier score of presence", [told(summary.presence_brier)]))
+    if summary.box_iou is not None:
+        lines.append(("IoU of the network's own box", [told(summary.box_iou)]))
     lines.append(("frames with / without", [f"{c.with_class} / {c.without}" for c in classes]))
     return lines
 

@@ -6,6 +6,7 @@ import csv
 import os
 import statistics
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -61,7 +62,7 @@ def score(run: Run, folder: Path, log: Path, dataset: Dataset, threads: int | No
         ),
         training=_trained(folder, log),
         prediction=_predicted(evaluation, folder, log, threads),
-        frames=evaluation.results,
+        frames=tuple(replace(frame, calibration={}, uncertainty={}) for frame in evaluation.results),
     )
 
 
