@@ -62,6 +62,7 @@ def test_uncertainty_is_one_where_all_is_equally_likely_and_zero_where_all_is_kn
     thirds, sure, nothing = [1 / 3, 1 / 3], [1.0, 0.0], [0.0, 0.0]
     shares = np.array([thirds, sure, nothing], np.float32).T[:, None]
     np.testing.assert_allclose(uncertainty(shares), [[1, 0, 0]], atol=1e-6)
+    assert uncertainty(np.full((1, 1, 1), 1e-42, np.float32)) == pytest.approx(0)
     coin = uncertainty(np.full((1, 1, 1), 0.25, np.float32))
     assert coin == pytest.approx(0.25 * 2 + 0.75 * np.log2(4 / 3))  # bits
 

@@ -121,7 +121,7 @@ def uncertainty(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     background = (1 - probabilities.sum(0, keepdims=True)).clip(0, 1)
     shares = np.concatenate([background, probabilities])
-    entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(0) / np.log(len(shares))
+    entropy = np.abs((shares * np.log(np.where(shares > 0, shares, 1))).sum(0)) / np.log(len(shares))
     return np.asarray(entropy.clip(0, 1), np.float32)
 
 

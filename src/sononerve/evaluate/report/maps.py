@@ -80,5 +80,5 @@ def round_length(most: float) -> float:
     >>> round_length(38.4), round_length(0.7)
     (20.0, 0.5)
     """
-    power = 10.0 ** np.floor(np.log10(most))
-    return float(max(step * power for step in (1, 2, 5) if step * power <= most))
+    power = 10.0 ** np.floor(np.log10(most))  # ten times too large where the logarithm was rounded up
+    return float(max(step * power for step in (0.5, 1, 2, 5) if step * power <= most))
