@@ -21,7 +21,7 @@ from sononerve.train.callbacks import LOG
 from sononerve.train.config import RefineConfig, TrainConfig
 from sononerve.train.plan import Plan
 from sononerve.train.refine import COARSE, REFINER, STAGES
-from sononerve.train.run import PLAN, begin, train
+from sononerve.train.run import CONFIG, PLAN, begin, train
 
 Make = Callable[..., TrainConfig]
 Weights = dict[str, torch.Tensor]
@@ -176,3 +176,16 @@ def test_without_folds_there_is_no_refiner_and_no_stage(tiny: Make, tmp_path: Pa
     assert RefineConfig().share == 1
     train(tiny(steps=1), tmp_path / "run")
     assert not (tmp_path / "run" / STAGES).exists()
+
+
+def test_two_options_ask_for_both(
+    cli: Callable[..., tuple[int, str, str]], phantom_folder: Path, tmp_path: Path
+) -> None:
+    small = ["--size", 32, "--batch", 4, "--precision", 32, "--set", "network.width=4", "--set", "steps=4"]
+    asked = ["train", phantom_folder, "--adversary", "--refine", 2, *small, "--plan-only", "--out", tmp_path / "run"]
+    status, _, told = cli(*asked)
+    assert status == 0, told
+    config = TrainConfig.read(tmp_path / "run" / CONFIG)
+    assert config.adversary.weight > 0
+    assert config.refine.folds == 2
+    assert cli(*asked[:-1], tmp_path / "one", "--refine", 1)[0] == 2

@@ -131,7 +131,7 @@ class RefineConfig(_Part):
     folds: Literal[0] | Annotated[int, Field(ge=2, le=20)] = 0
     inner: float = Field(default=0.5, gt=0, le=2)
     length: float = Field(default=0.5, gt=0, le=2)
-    width: int = Field(default=24, ge=1, le=512)
+    width: int = Field(default=16, ge=1, le=512)
     depth: int = Field(default=3, ge=2, le=6)
 
     @property

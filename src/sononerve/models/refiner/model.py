@@ -11,22 +11,22 @@ from torch import Tensor, nn
 from ..output import Output, SegmentationModel
 from ..unet import UNet, UNetConfig
 
-FOLD = 2  # pixels a side, as in the default U-Net
 SUREST = 1e-5  # what a class, or the background, is given at least
 
 
 class Refiner(nn.Module):
     """A U-Net on frame and class probabilities that answers what to add to the logits: at first nothing.
 
-    ``width`` and ``depth`` as in `UNetConfig`; every frame is normalised by its own statistics.
+    ``width`` and ``depth`` as in `UNetConfig`; every frame is normalised by its own statistics. It works on single
+    pixels, not on folded ones, for edges are what it is there to mend.
 
     >>> Refiner(classes=2)(torch.zeros(1, 1, 32, 48), torch.zeros(1, 2, 32, 48)).abs().max()
     tensor(0., grad_fn=<MaxBackward1>)
     """
 
-    def __init__(self, classes: int, width: int = 24, depth: int = 3) -> None:
+    def __init__(self, classes: int, width: int = 16, depth: int = 3) -> None:
         super().__init__()
-        config = UNetConfig(width=width, depth=depth, fold=FOLD, norm="instance")
+        config = UNetConfig(width=width, depth=depth, norm="instance")
         self.network = UNet(config, classes, inputs=1 + classes)
         self.divisor = self.network.divisor
         nn.init.zeros_(self.network.head.weight)
