@@ -122,8 +122,8 @@ class Recipe(BaseModel):
         return shlex.join(words)
 
     def write(self, path: Path) -> None:
-        """Write as JSON, whole or not at all."""
-        write_text(path, json.dumps(self.model_dump(mode="json"), indent=1) + "\n")
+        """Write as JSON, whole or not at all, without the place of the data: the file is passed on."""
+        write_text(path, json.dumps(self.without_place(), indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Recipe:

@@ -56,6 +56,13 @@ class Trained(_Part):
     peak_bytes: int | None
 
 
+class Looked(_Part):
+    """A look at the tune part: the mean Dice of each class over its frames that hold it, nan where none does."""
+
+    step: int
+    dice: dict[str, float]
+
+
 class Predicted(_Part):
     """What prediction takes: median milliseconds of a frame, peak bytes of ``sononerve predict`` on one frame."""
 
@@ -84,6 +91,7 @@ class Result(_Part):
     plan: Planned
     training: Trained
     prediction: Predicted
+    curve: tuple[Looked, ...] = ()
     frames: tuple[FrameResult, ...]
 
     def write(self, path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import os
 import statistics
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from ...progress import counted
 from ...runtime.bundle import Bundle
 from ..callbacks import LOG
 from ..plan import Plan
+from ..refine import STAGES
 from ..run import BUNDLE, PLAN
 from .latency import race, some_frames
 from .launch import launch, noted
 from .recipe import Run
-from .results import Machine, Planned, Predicted, Result, Trained
+from .results import Looked, Machine, Planned, Predicted, Result, Trained
 
 
 def score(run: Run, folder: Path, log: Path, dataset: Dataset, threads: int | None) -> Result:
@@ -61,25 +63,44 @@ def score(run: Run, folder: Path, log: Path, dataset: Dataset, threads: int | No
             budget_s=plan.budget_s,
         ),
         training=_trained(folder, log),
+        curve=_curve(folder, dataset.classes),
         prediction=_predicted(evaluation, folder, log, threads),
         frames=tuple(replace(frame, calibration={}, uncertainty={}) for frame in evaluation.results),
     )
 
 
 def _trained(folder: Path, log: Path) -> Trained:
-    with (folder / LOG).open(newline="") as file:
-        rounds = list(csv.DictReader(file))
-    ends = [0.0, *(float(row["seconds"]) for row in rounds)]
-    busy = sum(float(row["cores"]) * (end - start) for row, start, end in zip(rounds, ends[:-1], ends[1:], strict=True))
+    steps, seconds, busy = 0, 0.0, 0.0
+    for rounds in _rounds_of_stages(folder):
+        ends = [0.0, *(float(row["seconds"]) for row in rounds)]
+        spans = zip(rounds, ends[:-1], ends[1:], strict=True)
+        busy += sum(float(row["cores"]) * (end - start) for row, start, end in spans)
+        steps, seconds = steps + int(rounds[-1]["step"]), seconds + ends[-1]
     processes = noted(log)
     return Trained(
-        steps=int(rounds[-1]["step"]),
-        steps_s=ends[-1],
-        cores=busy / max(1e-9, ends[-1]),
+        steps=steps,
+        steps_s=seconds,
+        cores=busy / max(1e-9, seconds),
         processes=len(processes),
         wall_s=sum(usage.wall_s for usage in processes),
         cpu_s=sum(usage.cpu_s for usage in processes),
         peak_bytes=max((usage.peak_bytes for usage in processes if usage.peak_bytes), default=None),
+    )
+
+
+def _rounds_of_stages(folder: Path) -> Iterator[list[dict[str, str]]]:
+    """The log of the training, or where it had stages, as one with a refiner, the log of each."""
+    for path in [folder / LOG] if (folder / LOG).is_file() else sorted((folder / STAGES).glob(f"*/{LOG}")):
+        with path.open(newline="") as file:
+            yield list(csv.DictReader(file))
+
+
+def _curve(folder: Path, classes: tuple[str, ...]) -> tuple[Looked, ...]:
+    """Every look at the tune part; of a training in stages those of its last."""
+    *_, rounds = _rounds_of_stages(folder)
+    return tuple(
+        Looked(step=int(row["step"]), dice={name: float(row[f"tune_dice_{name}"]) for name in classes})
+        for row in rounds
     )
 
 
