@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load
 
 from sononerve.data.module import PlainFrames, VariedFrames
 from sononerve.errors import InputError
-from sononerve.runtime.bundle import Bundle
+from sononerve.models.refiner import Refined
+from sononerve.runtime.bundle import WEIGHTS, Bundle
 from sononerve.train import plan as planning
 from sononerve.train import refine
 from sononerve.train.begun import Begun
@@ -21,6 +23,7 @@ from sononerve.train.callbacks import LOG
 from sononerve.train.config import RefineConfig, TrainConfig
 from sononerve.train.plan import Plan
 from sononerve.train.refine import COARSE, REFINER, STAGES
+from sononerve.train.restore import restore
 from sononerve.train.run import CONFIG, PLAN, begin, train
 
 Make = Callable[..., TrainConfig]
@@ -189,3 +192,10 @@ def test_two_options_ask_for_both(
     assert config.adversary.weight > 0
     assert config.refine.folds == 2
     assert cli(*asked[:-1], tmp_path / "one", "--refine", 1)[0] == 2
+
+
+def test_the_bundle_of_a_refined_network_becomes_that_network_again(run: Path) -> None:
+    model, _ = restore(Bundle.open(run))
+    assert isinstance(model, Refined)
+    stored = load(Bundle.open(run).files[WEIGHTS])
+    assert all(torch.equal(value, stored[name]) for name, value in model.state_dict().items())

@@ -11,8 +11,10 @@ from torch import Tensor
 from ..data.preprocess import Preprocess
 from ..errors import InputError
 from ..models import SegmentationModel, Setting, build
+from ..models.refiner import Refined
 from ..runtime.bundle import CONFIG, WEIGHTS, Bundle
 from ..settings import first_fault
+from .config import RefineConfig
 
 
 class _Part(BaseModel):
@@ -30,6 +32,8 @@ class RecordedTraining(_Part):
 
     model: str
     network: dict[str, Setting] = {}
+    refine: RefineConfig = RefineConfig()
+    seed: int = 0
 
 
 class Recorded(_Part):
@@ -62,7 +66,7 @@ def restore(bundle: Bundle) -> tuple[SegmentationModel, Preprocess]:
     recorded = read_recorded(bundle)
     name = recorded.training.model
     try:
-        model = build(name, recorded.training.network, len(bundle.config.classes))
+        model = _network(recorded.training, len(bundle.config.classes))
     except InputError as error:
         raise InputError(f"{bundle.source}: {CONFIG}: {error}; use the sononerve that wrote it") from error
     try:
@@ -74,6 +78,13 @@ def restore(bundle: Bundle) -> tuple[SegmentationModel, Preprocess]:
         raise InputError(f"{bundle.source}: {WEIGHTS}: {fault}; expected the weights of {name}: export it again")
     model.load_state_dict(tensors)
     return model.eval(), recorded.plan.preprocess
+
+
+def _network(training: RecordedTraining, classes: int) -> SegmentationModel:
+    """The network as it was begun, with the refiner behind it where there is one."""
+    network = build(training.model, training.network, classes)
+    refiner = training.refine.build(classes, training.seed)
+    return network if refiner is None else Refined(network, refiner)
 
 
 def _misfit(wanted: dict[str, Tensor], found: dict[str, Tensor]) -> str | None:
