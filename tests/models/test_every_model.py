@@ -36,7 +36,6 @@ TINY: dict[str, dict[str, Setting]] = {
     "smp-unet": {"encoder": "tu-test_resnet"},
     "smp-unetplusplus": {"encoder": "tu-test_resnet"},
     "smp-deeplabv3plus": {"encoder": "tu-test_resnet"},
-    "smp-fpn": {"encoder": "tu-test_resnet"},
 }
 """Settings for seconds; a model that is not here is tested as it is."""
 
@@ -44,14 +43,8 @@ REFINED = "refined unet"
 """No name in ``MODELS``: a U-Net with a refiner behind it, which is to be a network like any other."""
 
 
-LEARNING: dict[str, tuple[float, float]] = {
-    "smp-unet": (4e-3, 0.95),  # at 1e-2 the running statistics of its normalisation lag behind the steps
-    "smp-unetplusplus": (4e-3, 0.95),
-    "smp-deeplabv3plus": (4e-3, 0.95),
-    "smp-fpn": (4e-3, 0.9),  # it answers at a quarter of the frame's size: 16 x 16 for 64 x 64
-    "smp-segformer": (2e-3, 0.9),  # so does this one, and a transformer wants a smaller rate
-}
-"""Learning rate and Dice of the frames learned by heart, where not 1e-2 and 0.95."""
+RATES = {"smp-unet": 4e-3, "smp-unetplusplus": 4e-3, "smp-segformer": 4e-3}
+"""Learning rates where not 1e-2: with it the running statistics of these networks' normalisation lag behind."""
 
 TOLERANCE = {"smp-segformer": 1e-4, "monai-swinunetr": 1e-4}
 """Largest difference of a probability between PyTorch and ONNX Runtime, where not 1e-5: attention adds up more."""
@@ -146,19 +139,20 @@ class TestEveryModel:
     def test_it_learns_four_frames_by_heart(self, name: str) -> None:
         batch = phantoms(4, 64)
         model, loss = make(name).train(), DiceCrossEntropy()
-        rate, wanted = LEARNING.get(name, (1e-2, 0.95))
-        optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
-        for _ in range(250):
+        optimizer = torch.optim.AdamW(model.parameters(), lr=RATES.get(name, 1e-2))
+        for step in range(250):
             optimizer.zero_grad()
             loss(model(batch.frames), batch.labels).backward()
             optimizer.step()
+            if step % 5:
+                continue
             with torch.no_grad():
                 dice = dice_per_frame(model.eval()(batch.frames).logits, batch.labels)
             model.train()
-            if dice.min() > wanted:
+            if dice.min() > 0.95:
                 return
         pytest.fail(f"Dice of the four frames after 250 steps: {dice.flatten().tolist()}")
 
 
 def test_the_settings_above_are_of_models_that_exist() -> None:
-    assert TINY.keys() | LEARNING.keys() | TOLERANCE.keys() <= MODELS.keys()
+    assert TINY.keys() | RATES.keys() | TOLERANCE.keys() <= MODELS.keys()

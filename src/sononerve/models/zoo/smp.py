@@ -46,7 +46,6 @@ KNOWN: dict[str, tuple[str, str]] = {
     "smp-unet": ("resnet34", "U-Net on an encoder by name, ResNet-34 unless told"),
     "smp-unetplusplus": ("resnet34", "U-Net++: nested skips between encoder and decoder"),
     "smp-deeplabv3plus": ("resnet34", "DeepLabV3+: dilated convolutions of several rates, a small decoder"),
-    "smp-fpn": ("resnet34", "feature pyramid: coarse levels are added to fine ones"),
     "smp-segformer": ("mit_b0", "SegFormer: transformer encoder of four levels, a decoder of plain layers"),
 }
 """For each name the encoder that it has unless told, and a sentence; what follows ``smp-`` is the library's name."""
