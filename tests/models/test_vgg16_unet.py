@@ -21,7 +21,7 @@ LAYERS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
 """Places of the convolutions in VGG16 as torchvision builds it; between two stages it pools."""
 
 Tensors = dict[str, torch.Tensor]
-SMALL = {"weights": "none", "stages": 3, "width": 4}
+SMALL = {"weights": "none", "frozen": 0, "stages": 3, "width": 4}
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ MODELS: dict[str, Architecture] = {
     "vgg16-unet": Architecture(
         VGG16UNet,
         VGG16UNetConfig,
-        VGG16UNetConfig(),
+        VGG16UNetConfig(frozen=2),
         "U-Net with VGG16 as encoder, ImageNet's weights: 'sononerve weights import vgg16' first",
     ),
     "transcgu-net": Architecture(

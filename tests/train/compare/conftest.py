@@ -33,7 +33,7 @@ def in_process() -> Iterator[Calls]:
         return Usage(int(end.value.code or 0), 1.0, 1.0, 10**9)
 
     with pytest.MonkeyPatch.context() as patch:
-        for place in ("runs", "score"):
+        for place in ("launch", "score"):
             patch.setattr(f"sononerve.train.compare.{place}.launch", launch)
         yield calls
 
@@ -41,7 +41,19 @@ def in_process() -> Iterator[Calls]:
 def frame_scores(dice: float | None) -> FrameScores:
     empty = dice is None
     return FrameScores(
-        dice, dice, 1.0, dice, dice, None if empty else 5.0, None, dice, dice or 0.0, True if empty else None, 9, 9
+        dice=dice,
+        iou=dice,
+        accuracy=1.0,
+        precision=dice,
+        recall=dice,
+        outside=0.0,
+        hd95=None if empty else 5.0,
+        mean_distance=None,
+        surface_dice=dice,
+        kaggle=dice or 0.0,
+        false_positive=True if empty else None,
+        truth_area=9,
+        predicted_area=9,
     )
 
 
@@ -62,7 +74,7 @@ def result() -> Callable[..., Result]:
             )
             for i, d in enumerate(dice)
         )
-        plan = Planned(steps=9, step_s=1, batch=4, height=32, width=32, strength=1, parameters=10**6, budget_s=60)
+        plan = Planned(steps=9, step_s=1, batch=4, height=32, width=32, strength=1, parameters=10**6)
         trained = Trained(steps=9, steps_s=60, cores=1.9, processes=1, wall_s=70, cpu_s=120, peak_bytes=2 * 10**9)
         told = {
             "sononerve": "0",

@@ -76,4 +76,4 @@ def test_a_comparison_in_processes_of_their_own_with_a_given_split(
     assert result.machine.threads == 1
     assert 0 < (result.prediction.peak_bytes or 0) < (result.training.peak_bytes or 0) < 10**10
     assert 0 < result.training.steps_s < result.training.wall_s
-    assert "planned: " in (tmp_path / "out" / "logs" / "unet-fold0-seed0-plan.log").read_text()
+    assert "planned: " in (tmp_path / "out" / "logs" / "unet-pace.log").read_text()

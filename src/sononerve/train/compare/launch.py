@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import InputError
+from ...progress import console
 
 CHILD = "import sys, pathlib; from sononerve.cli.measured import run; run(pathlib.Path(sys.argv.pop(1)))"
 TOLD_LINES = 5
@@ -33,6 +34,24 @@ class Usage:
     wall_s: float
     cpu_s: float
     peak_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that ended with an error: its name, its log, and the last lines of it."""
+
+    run: str
+    log: str
+    told: str
+
+
+def launched(name: str, arguments: list[str], log: Path, threads: int | None) -> Failure | None:
+    """`launch` what belongs to the run ``name``; what went wrong is told, and returned."""
+    if launch(arguments, log, threads).status == 0:
+        return None
+    failure = Failure(name, str(log), last_lines(log))
+    console.print(f"failed: {failure.run}; the end of {failure.log}:\n{failure.told}")
+    return failure
 
 
 def launch(arguments: list[str], log: Path, threads: int | None = None) -> Usage:

@@ -24,6 +24,14 @@ class Places:
         """What planning or training printed."""
         return self.out / "logs" / f"{run.name}-{verb}.log"
 
+    def config(self, name: str) -> Path:
+        """The configuration that a command is called with."""
+        return self.out / "configs" / f"{name}.yaml"
+
+    def pace(self, label: str) -> Path:
+        """The configuration, steps included, that all runs of an entry have."""
+        return self.out / "paces" / f"{label}.yaml"
+
     def result(self, run: Run) -> Path:
         """The run's result, there once it is finished."""
         return self.out / "results" / f"{run.name}.json"

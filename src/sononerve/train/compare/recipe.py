@@ -53,6 +53,12 @@ class Recipe(BaseModel):
     seeds: tuple[int, ...] = Field(min_length=1)
     threads: int | None = Field(default=None, ge=1)
 
+    @property
+    def by_time(self) -> bool:
+        """Whether trainings end by time, and not after so many steps or passes."""
+        told = self.base.model_dump() | self.settings
+        return told["steps"] is None and told["epochs"] is None
+
     def config(self, run: Run) -> TrainConfig:
         """The configuration of one training; raise `InputError` naming the entry whose settings are wrong."""
         told = {"model": run.entry.model, "seed": run.seed, "data": {"fold": run.fold}}

@@ -14,10 +14,10 @@ from ...runtime.predictor import Predictor
 from ..run import BUNDLE
 from .comparison import Comparison, shared_cells, summarise_results
 from .latency import Latency, compared, race, some_frames
+from .launch import Failure
 from .places import SPLIT_FILE, Places
 from .recipe import Recipe, Run
 from .results import Result
-from .runs import Failure
 from .tables import markdown
 
 JSON, PAGE, PICTURE = "compare.json", "compare.md", "score_against_latency"

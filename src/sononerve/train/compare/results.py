@@ -28,7 +28,7 @@ class Machine(_Part):
 
 
 class Planned(_Part):
-    """What the plan made of the budget; ``step_s`` in seconds when it was planned, canvas in pixels."""
+    """What was planned; ``step_s`` in seconds when it was, canvas in pixels."""
 
     steps: int
     step_s: float
@@ -37,7 +37,6 @@ class Planned(_Part):
     width: int
     strength: float
     parameters: int
-    budget_s: float | None
 
 
 class Trained(_Part):

@@ -14,10 +14,11 @@ from ..config import TrainConfig
 from ..run import open_data
 from .comparison import Comparison
 from .entries import parse_entries
+from .launch import Failure
 from .places import RECIPE_FILE, SPLIT_FILE
 from .recipe import Recipe
 from .report import report
-from .runs import Failure, train_all
+from .runs import train_all
 
 
 def compare(

@@ -60,7 +60,6 @@ def score(run: Run, folder: Path, log: Path, dataset: Dataset, threads: int | No
             width=plan.preprocess.width,
             strength=plan.choices.strength,
             parameters=plan.parameters,
-            budget_s=plan.budget_s,
         ),
         training=_trained(folder, log),
         curve=_curve(folder, dataset.classes),
