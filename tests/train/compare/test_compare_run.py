@@ -52,7 +52,9 @@ def copied(finished: Path, tmp_path: Path, in_process: Calls) -> Path:
 
 
 def trained(calls: Calls) -> set[str]:
-    return {Path(call[call.index("--out") + 1]).name for call in calls if call[0] == "train"}
+    """The runs that were trained, not only planned."""
+    made = [call for call in calls if call[0] == "train" and "--plan-only" not in call]
+    return {Path(call[call.index("--out") + 1]).name for call in made}
 
 
 def test_every_run_has_the_split_of_the_comparison_and_a_result_with_all_its_test_frames(finished: Path) -> None:
