@@ -41,7 +41,7 @@ class TransCGUNetConfig(BaseModel):
     depth: int = Field(default=5, ge=2, le=8)
     fold: int = Field(default=2, ge=1, le=8)
     layers: int = Field(default=3, ge=0, le=24)
-    attention_heads: int = Field(default=6, ge=1)
+    attention_heads: int = Field(default=8, ge=1)
     gates: bool = True
     presence: bool = True
     box: bool = True
