@@ -76,7 +76,6 @@ def even_files(
     *sure: float,
     presence: float | None = None,
     box: Sequence[float] | None = None,
-    canvas: int = 32,
     split: Split | None = None,
     fold: int = 0,
 ) -> dict[str, bytes]:
@@ -88,10 +87,7 @@ def even_files(
         told, heads = told + ", float[N, 4] box", heads + _BOX % ", ".join(map(str, box))
     values = {"told": told, "heads": heads, "classes": len(sure), "sure": ", ".join(map(str, sure))}
     files = _files(_EVEN % values, ("nerve", "vessel")[: len(sure)], split, fold)
-    config = yaml.safe_load(files[CONFIG])
-    config["plan"] = {"preprocess": {"height": canvas, "width": canvas, "region": "frame"}}
-    weights = save({"head": np.array(sure, np.float32)})
-    return files | {CONFIG: yaml.safe_dump(config).encode(), WEIGHTS: weights}
+    return files | {WEIGHTS: save({"head": np.array(sure, np.float32)})}
 
 
 def rising_files() -> dict[str, bytes]:

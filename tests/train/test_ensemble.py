@@ -105,12 +105,6 @@ def test_a_head_that_one_member_lacks_is_left_out(bundled: Make) -> None:
     assert set(outputs(joined)) == {"probabilities", "disagreement"}
 
 
-def test_boxes_on_different_canvases_are_not_averaged(bundled: Make) -> None:
-    box = (0.5, 0.5, 0.2, 0.2)
-    joined = join([bundled("a", even_files(0.5, box=box)), bundled("b", even_files(0.25, box=box, canvas=64))])
-    assert set(outputs(joined)) == {"probabilities", "disagreement"}
-
-
 def test_it_says_who_is_in_it_and_holds_their_weights_apart(bundled: Make) -> None:
     a, b = bundled("first", even_files(0.5)), bundled("second", even_files(0.25, fold=0))
     joined = join([a, b])

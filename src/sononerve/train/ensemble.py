@@ -38,7 +38,7 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
 
     Its graph holds theirs and gives the mean of their ``probabilities`` ``(N, C, H, W)``; ``disagreement``
     ``(N, H, W)``, which is `sononerve.runtime.answer.mean_of`'s; the mean of ``presence`` where all have it; and the
-    mean of ``box`` where all have one, on one canvas. They may be different networks of different canvases. Raises
+    mean of ``box`` where all have one. They may be different networks of different canvases. Raises
     `InputError` for fewer than two, one that is there twice, classes that differ, and a bundle that is an ensemble or
     cannot be read.
 
@@ -85,8 +85,6 @@ def join_graphs(bundles: Sequence[Bundle]) -> bytes:
             )
     given = [[output.name for output in graph.graph.output] for graph in graphs]
     heads = [head for head in ("presence", "box") if all(head in names for names in given)]
-    if "box" in heads and (_canvas(bundles[0]) is None or len({_canvas(bundle) for bundle in bundles}) > 1):
-        heads.remove("box")  # boxes are shares of the canvas, and canvases differ
     prefixed = [compose.add_prefix(g, f"{i}/", rename_inputs=False) for i, g in enumerate(graphs)]
     side_by_side = onnx.helper.make_graph(
         [node for graph in prefixed for node in graph.graph.node],
@@ -169,12 +167,6 @@ def _weights(bundle: Bundle) -> dict[str, NDArray[np.generic]]:
         return dict(load(bundle.files[WEIGHTS]))
     except SafetensorError as error:
         raise InputError(f"{bundle.source}: {WEIGHTS} cannot be read ({error}); export it again") from error
-
-
-def _canvas(bundle: Bundle) -> tuple[object, ...] | None:
-    """What decides where a share of the canvas lies in a frame; None where the bundle does not tell."""
-    seen = (yaml.safe_load(bundle.files[CONFIG]).get("plan") or {}).get("preprocess")
-    return tuple(seen[name] for name in ("height", "width", "region")) if seen else None
 
 
 def _splits(bundles: Sequence[Bundle]) -> list[tuple[str, bytes | None]]:
