@@ -16,6 +16,7 @@ from .callbacks import BEST, LAST, LOG, Averaging, LiveLine, RunLog, SaveState, 
 from .checkpoint import SafetensorsIO
 from .config import TrainConfig
 from .plan import Plan
+from .spawn import Spawned
 from .task import Supervised
 
 PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
@@ -23,8 +24,6 @@ PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "bf16": "bf16-mixed",
     "16": "16-mixed",
 }
-
-DISTRIBUTED = "ddp_spawn_find_unused_parameters_true"  # a frozen layer gets no gradient
 
 
 def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: Plan, folder: Path) -> Path:
@@ -71,7 +70,7 @@ def _trainer(config: TrainConfig, plan: Plan, folder: Path) -> Trainer:
     return Trainer(
         accelerator=plan.choices.accelerator,
         devices=config.devices,
-        strategy="auto" if config.devices == 1 else DISTRIBUTED,
+        strategy="auto" if config.devices == 1 else Spawned(),
         precision=PRECISION[plan.choices.precision],
         max_epochs=plan.rounds,
         gradient_clip_val=config.optimiser.clip,
