@@ -28,7 +28,7 @@ TINY: dict[str, dict[str, Setting]] = {
     "unet": {"width": 8, "depth": 3, "fold": 1},
     "attention-unet": {"width": 8, "depth": 3, "fold": 1},
     "unet-notebook": {"width": 8, "depth": 3},
-    "vgg16-unet": {"weights": "none", "frozen": 0, "stages": 3, "width": 8},
+    "vgg16-unet": {"weights": "none", "frozen": 0, "stages": 2, "width": 16},
     "transcgu-net": {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2},
     "nnunet": {"width": 8, "stages": 4},
     "monai-basicunet": {"width": 8},
@@ -48,7 +48,7 @@ REFINED = "refined unet"
 
 SIDE = 64
 
-RATES = {"smp-unet": 4e-3, "smp-unetplusplus": 4e-3, "smp-segformer": 4e-3, "vgg16-unet": 1e-3}
+RATES = {"smp-unet": 4e-3, "smp-unetplusplus": 4e-3, "smp-segformer": 4e-3, "vgg16-unet": 2e-3}
 """Learning rates where not 1e-2: running statistics lag behind it, and VGG16 has no normalisation at all."""
 
 FULL_RATES = {"vgg16-unet": 3e-4}
