@@ -72,7 +72,7 @@ SensitivityOption = Annotated[
     float | None,
     typer.Option(
         "--sensitivity",
-        help="Look whole only at frames that may hold a nerve: 0.98 would let 98 % of the tune part's pass.",
+        help="Look whole only at frames that may hold a nerve: 0.9 lets 9 in 10 with a nerve pass.",
     ),
 ]
 SecondLookOption = Annotated[

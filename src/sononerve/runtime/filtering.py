@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from scipy.stats import binom
 
+from ..errors import InputError
+
+LUCK, ROUNDING = 0.05, 1e-12
 ALONE = "size"  # what the encoder tells once for all frames
 
 
@@ -39,12 +42,23 @@ class EarlyFilter:
 
 
 def threshold_for(presences: Sequence[float], sensitivity: float) -> float:
-    """The highest threshold that lets at least the share ``sensitivity`` of frames with a nerve pass.
+    """The highest threshold of which the tune part shows that the share ``sensitivity`` of nerves passes it.
 
-    ``presences``: what the network says of each frame of the tune part that holds a nerve, at least one.
+    ``presences``: what the network says of each frame of the tune part that holds a nerve. That few frames pass says
+    little of others, so more of them must pass than by luck: were the true share any smaller, so few would be lost in 1
+    of 20 cases at most (a tolerance limit; Wilks, 1941, doi:10.1214/aoms/1177731788). Frames count as if they were
+    independent. Raises `InputError` where they are too few to show such a share.
 
-    >>> threshold_for([0.9, 0.2, 0.8, 0.7, 0.95], sensitivity=0.8)
-    0.7
+    >>> threshold_for([0.9, 0.2, 0.8, 0.7, 0.95], sensitivity=0.5)
+    0.2
     """
-    lost = floor((1 - sensitivity) * len(presences) + 1e-9)
-    return sorted(presences)[min(lost, len(presences) - 1)]
+    count = len(presences)
+    lost = int(binom.ppf(LUCK, count, 1 - sensitivity))
+    while lost >= 0 and binom.cdf(lost, count, 1 - sensitivity) > LUCK + ROUNDING:
+        lost -= 1
+    if lost < 0:
+        raise InputError(
+            f"--sensitivity {sensitivity}: the tune part holds {count} frames with a nerve, and so many can show at "
+            f"most {LUCK ** (1 / count):.2f}; ask for less, or train with a larger tune part"
+        )
+    return sorted(presences)[lost]

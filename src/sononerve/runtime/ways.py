@@ -12,8 +12,9 @@ class Ways:
     """Other looks at a frame than the one; all are off by default.
 
     ``flip``: the network also sees the frame mirrored left to right, and the mean of both answers counts.
-    ``sensitivity``: only frames that may hold a nerve are looked at whole, so that this share, 0..1, of those of the
-    tune part with a nerve would be. ``second_look``: the surroundings of the box are looked at once more, closely.
+    ``sensitivity``: only frames that may hold a nerve are looked at whole: at least this share, below 1, of frames like
+    those of the tune part that do hold one. ``second_look``: the surroundings of the box are looked at once more,
+    closely.
     """
 
     flip: bool = False
@@ -21,8 +22,8 @@ class Ways:
     second_look: bool = False
 
     def __post_init__(self) -> None:
-        if self.sensitivity is not None and not 0 <= self.sensitivity <= 1:
-            raise InputError(f"--sensitivity {self.sensitivity}: expected a share from 0 to 1, as 0.98")
+        if self.sensitivity is not None and not 0 < self.sensitivity < 1:
+            raise InputError(f"--sensitivity {self.sensitivity}: expected a share between 0 and 1, as 0.9")
 
     @property
     def mark(self) -> str:
