@@ -21,6 +21,7 @@ from sononerve.train.config import TrainConfig
 from sononerve.train.run import train
 
 SIDE = 24
+ALONE = [f"subject {i}" for i in range(400)]
 
 
 def drawn(logits: torch.Tensor, seed: int = 0) -> torch.Tensor:
@@ -76,7 +77,7 @@ class Frames:
 
 
 def test_the_mask_has_the_temperature_of_its_pixels() -> None:
-    found = calibrate(TooSure(heads=False), Frames(20))
+    found = calibrate(TooSure(heads=False), Frames(20), ALONE)
     assert found.temperatures.mask == pytest.approx(4, rel=0.05)
     assert found.temperatures.presence == 1
     assert found.reasons == (f"mask {found.temperatures.mask:.3f}: fits 20 frames of the tune part",)
@@ -85,7 +86,7 @@ def test_the_mask_has_the_temperature_of_its_pixels() -> None:
 def test_presence_has_the_temperature_of_its_frames() -> None:
     frames = Frames(400)
     frames.labels[:] = drawn(frames.frames[:, 0, 0, :1])[:, None, None]
-    found = calibrate(TooSure(heads=True), frames)
+    found = calibrate(TooSure(heads=True), frames, ALONE)
     looked_at = np.unique(np.linspace(0, 399, MOST_FRAMES).round().astype(int))
     expected = fit_temperature(3 * frames.frames[looked_at, 0, 0, :1], frames.labels[looked_at, 0, 0])
     assert found.temperatures.presence == pytest.approx(expected, rel=1e-3)
@@ -94,21 +95,30 @@ def test_presence_has_the_temperature_of_its_frames() -> None:
 
 @pytest.mark.parametrize(("count", "empty"), [(FEWEST - 1, 0), (20, 20 - FEWEST + 1)])
 def test_too_few_frames_with_a_nerve_leave_the_mask_alone_and_say_so(count: int, empty: int) -> None:
-    found = calibrate(TooSure(heads=False), Frames(count, empty))
+    found = calibrate(TooSure(heads=False), Frames(count, empty), ALONE)
     assert found.temperatures.mask == 1
     assert f"the tune part has {FEWEST - 1} frames that hold a class" in found.reasons[0]
 
 
 @pytest.mark.parametrize("empty", [0, FEWEST - 1])
 def test_frames_of_one_kind_leave_presence_alone_and_say_so(empty: int) -> None:
-    found = calibrate(TooSure(heads=True), Frames(20, empty))
+    found = calibrate(TooSure(heads=True), Frames(20, empty), ALONE)
     assert found.temperatures.presence == 1
     assert found.temperatures.mask > 2
     assert f"{20 - empty} frames with a nerve and {empty} without" in found.reasons[1]
 
 
+def test_what_presence_says_is_kept_by_subject() -> None:
+    frames = Frames(12, empty=3)
+    found = calibrate(TooSure(heads=True), frames, ["a", "b", "c", "d"] * 3)
+    said = torch.sigmoid(3 * frames.frames[:, 0, 0, 0]).tolist()
+    assert found.presences == tuple(
+        pytest.approx(sorted(said[i] for i in of)) for of in ((3, 7, 11), (4, 8), (5, 9), (6, 10))
+    )
+
+
 def test_the_same_frames_give_the_same_temperature() -> None:
-    assert calibrate(TooSure(heads=False), Frames(20)) == calibrate(TooSure(heads=False), Frames(20))
+    assert calibrate(TooSure(heads=False), Frames(20), ALONE) == calibrate(TooSure(heads=False), Frames(20), ALONE)
 
 
 def test_a_trained_bundle_has_the_temperature_of_its_tune_part(

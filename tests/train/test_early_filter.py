@@ -49,12 +49,12 @@ def test_the_bundle_of_such_a_network_can_filter_and_that_of_another_says_that_i
 ) -> None:
     bundle = Bundle.open(run)
     assert {ENCODER, DECODER} <= bundle.files.keys()
-    presences = bundle.config.tune_presences
-    assert list(presences) == sorted(presences)
-    assert len(presences) > 0
+    presences = [presence for group in bundle.config.tune_presences for presence in group]
     just_shown = 0.05 ** (1 / len(presences)) - 1e-6  # with every one of so few frames passing
     whole, filtered = Predictor(bundle), Predictor(bundle, ways=Ways(sensitivity=just_shown))
-    assert filtered.threshold == pytest.approx(presences[0])
+    assert filtered.threshold == pytest.approx(min(presences))
+    assert whole.warnings == ()
+    assert "it may lose more nerves of others" in filtered.warnings[0]  # the phantom's tune part has few subjects
     assert filtered.identity != whole.identity
     assert ENCODER not in Bundle.open(plain).files
     with pytest.raises(InputError, match=r"cannot filter early.*transcgu-net"):
@@ -64,8 +64,8 @@ def test_the_bundle_of_such_a_network_can_filter_and_that_of_another_says_that_i
 def test_a_frame_below_the_threshold_holds_nothing_and_one_above_it_what_it_held(run: Path, frame: Frame) -> None:
     bundle = Bundle.open(run)
     whole = Predictor(bundle).predict(frame)
-    for presences, passes in (((whole.presence + 0.01,), False), ((whole.presence - 0.01,), True)):
-        changed = replace(bundle, config=bundle.config.model_copy(update={"tune_presences": presences}))
+    for presence, passes in ((whole.presence + 0.01, False), (whole.presence - 0.01, True)):
+        changed = replace(bundle, config=bundle.config.model_copy(update={"tune_presences": ((presence,),)}))
         found = Predictor(changed, ways=Ways(sensitivity=0.01)).predict(frame)
         assert found.presence == pytest.approx(whole.presence, abs=1e-5)
         expected = whole.probabilities if passes else np.zeros_like(whole.probabilities)
@@ -93,7 +93,7 @@ def test_a_second_look_changes_the_surroundings_of_the_box_and_nothing_else(
 
 def test_a_frame_that_seems_empty_is_not_looked_at_twice(run: Path, frame: Frame) -> None:
     bundle = Bundle.open(run)
-    bundle = replace(bundle, config=bundle.config.model_copy(update={"tune_presences": (1.0,), "close_up": 0.5}))
+    bundle = replace(bundle, config=bundle.config.model_copy(update={"tune_presences": ((1.0,),), "close_up": 0.5}))
     assert Predictor(bundle).predict(frame).presence < 1
     found = Predictor(bundle, ways=Ways(sensitivity=0.01, second_look=True)).predict(frame)
     assert found.probabilities.max() == 0

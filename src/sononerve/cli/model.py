@@ -252,6 +252,8 @@ def predict(
 
     found = list_files(files)
     predictor = Predictor.load(model, threads, Ways(flip, sensitivity, second_look))
+    for warning in predictor.warnings:
+        typer.echo(f"sononerve: warning: {warning}", err=True)
     wanted = Wanted(mask_ending, overlays, probabilities, uncertainty)
     submission = None
     if submission_file is not None:

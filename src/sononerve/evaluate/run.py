@@ -126,7 +126,7 @@ def _scores(
     source = predictor.bundle.source
     boxed = truth_is_boxes(dataset)
     overall = summarise(results, dataset.classes)
-    warnings = list(scope.warnings)
+    warnings = [*scope.warnings, *predictor.warnings]
     if overall.subjects < FEWEST_SUBJECTS:
         warnings.append(f"subjects or clusters behind this: {overall.subjects}; the intervals are themselves uncertain")
     if boxed:

@@ -77,9 +77,9 @@ class RuntimeConfig(BaseModel):
     """What running a bundle needs of its ``config.yaml``; the rest there is for training it again.
 
     ``nerve_share``: how much of a frame the nerve covers, in the median of the frames it was fitted to that hold one.
-    ``members``: of an ensemble. ``tune_presences``: what the network says of frames of the tune part that hold a nerve;
-    the early filter's threshold comes from them. ``close_up``: how many times its box a nerve's surroundings were in
-    the close-ups that it was trained on; 0 without.
+    ``members``: of an ensemble. ``tune_presences``: for each group of the tune part what the network says of its frames
+    that hold a nerve; the early filter's threshold comes from them. ``close_up``: how many times its box a nerve's
+    surroundings were in the close-ups that it was trained on; 0 without.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -88,7 +88,7 @@ class RuntimeConfig(BaseModel):
     nerve_share: float = Field(default=SMALL_NERVE, gt=0, le=1)
     fold: int = Field(default=0, ge=0)
     members: tuple[Member, ...] = ()
-    tune_presences: tuple[Share, ...] = ()
+    tune_presences: tuple[Annotated[tuple[Share, ...], Field(min_length=1)], ...] = ()
     close_up: float = Field(default=0.0, ge=0)
 
     @field_validator("classes")

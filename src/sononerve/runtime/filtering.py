@@ -12,6 +12,8 @@ from scipy.stats import binom
 from ..errors import InputError
 
 LUCK, ROUNDING = 0.05, 1e-12
+FEW_GROUPS = 6  # fewer say little of the next one
+DRAWS = 2000
 ALONE = "size"  # what the encoder tells once for all frames
 
 
@@ -41,18 +43,25 @@ class EarlyFilter:
         return answers
 
 
-def threshold_for(presences: Sequence[float], sensitivity: float) -> float:
+def threshold_for(presences: Sequence[Sequence[float]], sensitivity: float) -> float:
     """The highest threshold of which the tune part shows that the share ``sensitivity`` of nerves passes it.
 
-    ``presences``: what the network says of each frame of the tune part that holds a nerve. That few frames pass says
-    little of others, so more of them must pass than by luck: were the true share any smaller, so few would be lost in 1
-    of 20 cases at most (a tolerance limit; Wilks, 1941, doi:10.1214/aoms/1177731788). Frames count as if they were
-    independent. Raises `InputError` where they are too few to show such a share.
+    ``presences``: for each group of the tune part, as a subject, what the network says of its frames with a nerve. That
+    few frames pass says little of others, so more of them must pass than by luck, in two ways. Frame by frame: were the
+    true share any smaller, so few would be lost in 1 of 20 cases at most (a tolerance limit; Wilks, 1941,
+    doi:10.1214/aoms/1177731788). Group by group: of 2,000 times that the groups are drawn anew with replacement, the
+    share passes in 19 of 20; with two groups each must have it. Raises `InputError` where the frames are too few.
 
-    >>> threshold_for([0.9, 0.2, 0.8, 0.7, 0.95], sensitivity=0.5)
+    >>> threshold_for([[0.9, 0.2, 0.8, 0.7, 0.95]], sensitivity=0.5)
     0.2
     """
-    count = len(presences)
+    every = np.sort(np.concatenate([np.asarray(group, np.float64) for group in presences]))
+    lost = min(_lost_frames(len(every), sensitivity), _lost_by_group(every, presences, sensitivity))
+    return float(every[lost])
+
+
+def _lost_frames(count: int, sensitivity: float) -> int:
+    """How many of ``count`` independent frames may fail while they still show the share."""
     lost = int(binom.ppf(LUCK, count, 1 - sensitivity))
     while lost >= 0 and binom.cdf(lost, count, 1 - sensitivity) > LUCK + ROUNDING:
         lost -= 1
@@ -61,4 +70,13 @@ def threshold_for(presences: Sequence[float], sensitivity: float) -> float:
             f"--sensitivity {sensitivity}: the tune part holds {count} frames with a nerve, and so many can show at "
             f"most {LUCK ** (1 / count):.2f}; ask for less, or train with a larger tune part"
         )
-    return sorted(presences)[lost]
+    return lost
+
+
+def _lost_by_group(every: NDArray[np.float64], presences: Sequence[Sequence[float]], sensitivity: float) -> int:
+    """The place in ``every``, ascending, of the highest threshold that the share passes whichever groups are drawn."""
+    passing = np.array([(np.asarray(group)[:, None] >= every).sum(0) for group in presences])
+    drawn = np.random.default_rng(0).multinomial(len(presences), np.full(len(presences), 1 / len(presences)), DRAWS)
+    shares = (drawn @ passing) / (drawn @ passing[:, :1])  # every frame passes the lowest threshold
+    enough = np.quantile(shares, LUCK, axis=0, method="lower") >= sensitivity - ROUNDING
+    return int(np.flatnonzero(enough)[-1])

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..frame import Area, Frame, Segmentation
 from .answer import Answer, mean_of
 from .bundle import DECODER, ENCODER, GRAPH, Bundle
-from .filtering import EarlyFilter, threshold_for
+from .filtering import FEW_GROUPS, EarlyFilter, threshold_for
 from .ways import ONCE, Ways
 
 DISAGREEMENT = "disagreement"
@@ -63,6 +63,15 @@ class Predictor:
     def threshold(self) -> float:
         """Presence below which a frame is not looked at further, 0..1: 0 without an early filter."""
         return 0.0 if self._filter is None else self._filter.threshold
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever uses the answers must know."""
+        groups = len(self.bundle.config.tune_presences)
+        if self._filter is None or groups >= FEW_GROUPS:
+            return ()
+        whose = "one subject or cluster" if groups == 1 else f"{groups} subjects or clusters"
+        return (f"the early filter was set on frames of {whose}: it may lose more nerves of others than was asked",)
 
     def predict(self, frame: Frame) -> Segmentation:
         """Segment one frame at its own size."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,21 +37,22 @@ UNCHANGED = Temperatures()
 class Calibration:
     """The temperatures, and a line for each that says where it comes from.
 
-    ``presences``: what the network then says, 0..1, of the frames that hold a nerve, in ascending order; none without
-    a head for it.
+    ``presences``: for each group that has frames with a nerve, what the network then says of them, 0..1, ascending;
+    none without a head for it.
     """
 
     temperatures: Temperatures
     reasons: tuple[str, ...]
-    presences: tuple[float, ...] = ()
+    presences: tuple[tuple[float, ...], ...] = ()
 
 
-def calibrate(model: SegmentationModel, tune: PlainFrames) -> Calibration:
+def calibrate(model: SegmentationModel, tune: PlainFrames, groups: Sequence[str]) -> Calibration:
     """Fit one temperature to the mask's logits and one to those of presence, where the network has that head.
 
     Only frames of the tune part are looked at: some hundreds, spread evenly. Each temperature is the one with the least
     negative log-likelihood (Guo et al., ICML 2017, section 4.2), over the canvas's pixels or over frames. Where the
-    part holds too few frames of a kind it stays 1, and the reason says so.
+    part holds too few frames of a kind it stays 1, and the reason says so. ``groups``: of each frame of ``tune``, its
+    subject, or whatever the split keeps together.
     """
     places = np.unique(np.linspace(0, len(tune) - 1, min(len(tune), MOST_FRAMES)).round().astype(int)).tolist()
     seen = _look(model, tune, places)
@@ -58,7 +60,7 @@ def calibrate(model: SegmentationModel, tune: PlainFrames) -> Calibration:
     if seen.marked >= FEWEST:
         mask, why = fit_temperature(seen.logits, seen.labels), f"fits {len(places)} frames of the tune part"
     reasons = [f"mask {mask:.3f}: {why}"]
-    presence, presences = 1.0, tuple[float, ...]()
+    presence, presences = 1.0, tuple[tuple[float, ...], ...]()
     if seen.presence is not None:
         with_nerve = int(seen.present.sum())
         without = len(places) - with_nerve
@@ -67,7 +69,11 @@ def calibrate(model: SegmentationModel, tune: PlainFrames) -> Calibration:
             presence = fit_temperature(seen.presence[:, None], seen.present.long())
             why = f"fits {with_nerve} frames of the tune part with a nerve and {without} without"
         reasons.append(f"presence {presence:.3f}: {why}")
-        presences = tuple(sorted(torch.sigmoid(seen.presence[seen.present] / presence).tolist()))
+        sure = torch.sigmoid(seen.presence / presence).tolist()
+        by_group: dict[str, list[float]] = {}
+        for i in np.flatnonzero(seen.present.numpy()):
+            by_group.setdefault(groups[places[i]], []).append(sure[i])
+        presences = tuple(tuple(sorted(found)) for found in by_group.values())
     return Calibration(Temperatures(mask, presence), tuple(reasons), presences)
 
 

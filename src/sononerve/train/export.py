@@ -41,7 +41,7 @@ def bundle_files(
         "nerve_share": nerve_share(fitted),
         "fold": config.data.fold,
         "temperature": dataclasses.asdict(calibration.temperatures),
-        "tune_presences": list(calibration.presences),
+        "tune_presences": [list(group) for group in calibration.presences],
         "close_up": config.canvas.close_up,
         "plan": plan.model_dump(mode="json"),
         "training": config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json") | {"folder": home}},

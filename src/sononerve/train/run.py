@@ -216,7 +216,8 @@ def _announce(run: Begun) -> None:
 
 def _finish(run: Begun, out: Path) -> Evaluation:
     """Calibrate, write the bundle, score it as a user would run it, and put the scores into it."""
-    calibration = calibrate(run.model, run.plain)
+    fold, groups = run.division.fold(run.config.data.fold), run.division.groups
+    calibration = calibrate(run.model, run.plain, [groups[name] for name in fold.tune])
     for reason in calibration.reasons:
         console.print(f"temperature: {reason}")
     console.print("write the bundle")
