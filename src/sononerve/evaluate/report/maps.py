@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from .figures import STYLE, figure_png
 
 COLUMNS = 3
 PANEL_IN = 4.0
-VEIL = 0.55  # how much of the map, and how little of the tissue, is seen
+OPAQUE = 0.8  # how much of the brightest colour covers the tissue
 SHARE_OF_WIDTH = 0.3  # that the scale bar takes at most
 
 
@@ -54,7 +55,7 @@ def maps_figure(frame: Frame, maps: Sequence[Map], title: str) -> bytes:
             _scale_bar(ax, frame)
         axes[0].set_title("frame")
         for ax, shown in zip(axes[1:], maps, strict=False):
-            heat = ax.imshow(shown.values, cmap="inferno", vmin=0, vmax=shown.full, alpha=VEIL)
+            heat = ax.imshow(shown.values, cmap=veil(), vmin=0, vmax=shown.full)
             ax.set_title(shown.title)
             bar = figure.colorbar(heat, ax=ax, label=shown.unit, fraction=0.046, pad=0.04)
             bar.ax.set_facecolor("black")  # as dark as tissue mostly is, behind colours that let it through
@@ -62,6 +63,13 @@ def maps_figure(frame: Frame, maps: Sequence[Map], title: str) -> bytes:
             ax.remove()
         figure.suptitle(title)
         return figure_png(figure)
+
+
+def veil() -> ListedColormap:
+    """Colours that let the tissue through where a map is low, and cover it where the map is high."""
+    colours = mpl.colormaps["inferno"](np.linspace(0, 1, 256))
+    colours[:, 3] = OPAQUE * np.sqrt(np.linspace(0, 1, 256))
+    return ListedColormap(colours)
 
 
 def _scale_bar(ax: Axes, frame: Frame) -> None:
