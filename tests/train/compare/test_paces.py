@@ -57,13 +57,13 @@ def test_each_entry_is_planned_once_and_its_folds_and_seeds_are_alike(tiny: Make
 def test_an_entry_that_comes_later_on_a_slower_machine_gets_the_time_that_the_first_one_had(
     tiny: Make, speed: Steps, tmp_path: Path
 ) -> None:
-    recipe = begun(tiny, "unet")
-    speed |= {"unet": 100}
+    recipe = begun(tiny, "unet,second=unet:network.depth=2")
+    speed |= {"unet": 100, "second": 80}
     set_paces(recipe, list(recipe.runs(1)), Places(tmp_path))
-    speed |= {"unet": 50, "later": 20}
-    recipe = begun(tiny, "unet,later=unet:network.deep_supervision=1")
+    speed |= {"unet": 50, "second": 80, "later": 20}
+    recipe = begun(tiny, "unet,second=unet:network.depth=2,later=unet:network.deep_supervision=1")
     set_paces(recipe, list(recipe.runs(1)), Places(tmp_path))
-    assert steps_of(recipe, tmp_path) == {"unet": 100, "later": 40}
+    assert steps_of(recipe, tmp_path) == {"unet": 100, "second": 80, "later": 40}
 
 
 def test_where_steps_were_asked_for_nothing_is_scaled(tiny: Make, speed: Steps, tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from .recipe import Recipe, Run
 
 def set_paces(recipe: Recipe, runs: Sequence[Run], places: Places) -> list[Failure]:
     """Plan every entry that has no pace yet, one after another and before anything is trained."""
-    first = {run.entry.label: run for run in reversed(runs)}
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(run.entry.label, run)
     missing = [run for run in first.values() if not places.pace(run.entry.label).is_file()]
     known = [run for run in first.values() if places.pace(run.entry.label).is_file()]
     factor, failures = 1.0, list[Failure]()
