@@ -69,10 +69,28 @@ def test_coarser_levels_count_less_each() -> None:
     fine, half, quarter = (torch.zeros(2, 2, 8 // k, 8 // k) for k in (1, 2, 4))
     loss = DiceCrossEntropy(deeper=0.5)
     alone = loss(Output(fine), labels)
-    first = loss(Output(half), labels[:, ::2, ::2])
-    second = loss(Output(quarter), labels[:, ::4, ::4])
+    first = loss(Output(half), labels[:, 1::2, 1::2])
+    second = loss(Output(quarter), labels[:, 2::4, 2::4])
     together = loss(Output(fine, deeper=(half, quarter)), labels)
     torch.testing.assert_close(together, alone + 0.5 * first + 0.25 * second)
+
+
+@pytest.mark.parametrize("stride", [4, 8])
+def test_coarse_labels_lie_where_the_fine_ones_do(stride: int) -> None:
+    """A square is best answered at a coarse level by the cells whose middles it holds, none to one side of them."""
+    labels = torch.zeros(1, 64, 64, dtype=torch.int64)
+    labels[:, 16:48, 16:48] = 1
+    cells = 64 // stride
+    middles = (torch.arange(cells) + 0.5) * stride
+    inside = (middles > 16) & (middles < 48)
+    right = torch.where(inside[:, None] & inside[None, :], SURE, -SURE)[None, None]
+    loss = DiceCrossEntropy()
+    fine = Output(sure_of(labels, 1))
+    plain = loss(fine, labels)
+    assert loss(Output(fine.logits, deeper=(right,)), labels) == pytest.approx(float(plain), abs=1e-3)
+    for shift in (-1, 1):
+        moved = right.roll(shift, dims=-1)
+        assert loss(Output(fine.logits, deeper=(moved,)), labels) > plain + 0.1
 
 
 def test_half_precision_logits_are_summed_in_full_precision() -> None:

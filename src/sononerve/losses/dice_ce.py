@@ -36,7 +36,8 @@ class DiceCrossEntropy(nn.Module):
         loss = self._level(output.logits, labels)
         for k, logits in enumerate(output.deeper, start=1):
             stride = labels.shape[1] // logits.shape[2]
-            loss = loss + self.deeper**k * self._level(logits, labels[:, ::stride, ::stride])
+            middle = slice(stride // 2, None, stride)  # of each cell: the first pixel would shift the labels
+            loss = loss + self.deeper**k * self._level(logits, labels[:, middle, middle])
         return loss
 
     def _level(self, logits: Float[Tensor, "n c h w"], labels: Int[Tensor, "n h w"]) -> Float[Tensor, ""]:
