@@ -15,12 +15,23 @@ def coarse_and_refined(classes: int = 2) -> tuple[torch.nn.Module, Refined]:
     return coarse, Refined(coarse, Refiner(classes, width=4, depth=2))
 
 
-def test_at_first_it_answers_exactly_as_the_coarse_network() -> None:
+def test_at_first_it_answers_as_the_coarse_network() -> None:
     coarse, refined = coarse_and_refined()
     frames = torch.randn(2, 1, 32, 48)
-    assert torch.equal(refined.train()(frames).logits, coarse.eval()(frames).logits)
+    expected = coarse.eval()(frames).probabilities()
+    torch.testing.assert_close(refined.train()(frames).probabilities(), expected, atol=1e-5, rtol=0)
     given = torch.softmax(torch.randn(2, 3, 32, 48), dim=1)[:, 1:]
     torch.testing.assert_close(refined(frames, given).probabilities(), given, atol=1e-5, rtol=0)
+
+
+def test_it_corrects_a_sure_network_at_run_time_as_in_training() -> None:
+    coarse, refined = coarse_and_refined()
+    with torch.no_grad():
+        coarse.head.weight.mul_(1000)
+    frames = torch.randn(2, 1, 32, 48)
+    answer = coarse.eval()(frames)
+    assert answer.logits.abs().max() > 50
+    torch.testing.assert_close(refined.eval()(frames).logits, refined(frames, answer.probabilities()).logits)
 
 
 def test_training_moves_the_refiner_and_nothing_of_the_coarse_network() -> None:

@@ -103,6 +103,15 @@ def test_stages_take_their_stated_shares_and_log_their_losses(run: Path) -> None
     assert math.isfinite(float(last["discriminator_loss"]))
 
 
+@pytest.mark.parametrize("rounds", [1, 2, 3, 5, 39])
+def test_a_stage_has_its_share_of_the_steps_however_few_rounds_there_are(run: Path, rounds: int) -> None:
+    plan = Plan.read(run / PLAN).model_copy(update={"rounds": rounds, "steps": 20 * rounds})
+    for share in (0.5, 0.75, 1.0):
+        stage = refine.shorter(plan, share)
+        assert stage.steps == pytest.approx(share * plan.steps, rel=0.1)
+        assert stage.steps == stage.rounds * stage.steps_per_round
+
+
 def test_the_bundle_is_network_and_refiner_in_one_and_the_network_is_as_it_was(
     run: Path, seen: dict[str, Begun], bundled: Read
 ) -> None:

@@ -50,7 +50,7 @@ def learn_refined(run: Begun, out: Path) -> Begun:
     refiner = config.refine.build(len(run.dataset.classes), config.seed)
     assert refiner is not None
     model = Refined(run.model, refiner)
-    plan = _shorter(run.plan, config.refine.length)
+    plan = shorter(run.plan, config.refine.length)
     _tell(REFINER, plan, len(run.fitted))
     stage = replace(
         run,
@@ -81,7 +81,7 @@ def _left_out(run: Begun, stages: Path, number: int, fold: list[int]) -> Path:
         model=model,
         loss=config.loss.build(model.heads),
         varied=_varied(run, _only(canvases, kept)),
-        plan=_shorter(run.plan, config.refine.inner),
+        plan=shorter(run.plan, config.refine.inner),
     )
     _tell(name, inner.plan, len(kept))
     learn(inner, stages / name)
@@ -105,10 +105,11 @@ def _only(canvases: Canvases, chosen: NDArray[np.int64]) -> Canvases:
     return replace(canvases, rows=canvases.rows[chosen])
 
 
-def _shorter(plan: Plan, share: float) -> Plan:
-    """The plan of another stage: rounds of as many steps, but not as many of them."""
+def shorter(plan: Plan, share: float) -> Plan:
+    """The plan of another stage, with this share of the steps."""
     rounds = max(1, round(share * plan.rounds))
-    return plan.model_copy(update={"rounds": rounds, "steps": rounds * plan.steps_per_round})
+    steps = rounds * max(1, round(share * plan.steps / rounds))
+    return plan.model_copy(update={"rounds": rounds, "steps": steps})
 
 
 def _ask(run: Begun, frames: PlainFrames, path: Path) -> None:

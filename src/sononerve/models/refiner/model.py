@@ -57,10 +57,15 @@ class Refined(SegmentationModel):
         ``coarse``: probabilities to refine in place of those of the coarse network, which is then not asked.
         """
         if coarse is not None:
-            return Output(logits=logits_of(coarse) + self.refiner(frames, coarse))
+            return Output(logits=self._refine(frames, coarse))
         first = self.coarse(frames)
-        logits = first.logits + self.refiner(frames, first.probabilities())
+        logits = self._refine(frames, first.probabilities())
         return Output(logits=logits, presence=first.presence, box=first.box, gates=first.gates)
+
+    def _refine(self, frames: Float[Tensor, "n 1 h w"], coarse: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """From probabilities alone, at run time too: in training there is nothing else to correct."""
+        corrected: Tensor = logits_of(coarse) + self.refiner(frames, coarse)
+        return corrected
 
     def train(self, mode: bool = True) -> Refined:
         """Train the refiner; the coarse network stays as it is at run time."""
