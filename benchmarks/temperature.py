@@ -52,11 +52,8 @@ def main() -> None:
             for class_name, found in overall.classes.items():
                 dice, calibration = found.scores["dice"], found.calibration
                 assert dice is not None and calibration is not None
-                row[class_name] = {
-                    "dice": round(dice.value, 4),
-                    "error": round(calibration.error.value, 4),
-                    "error_near": None if calibration.error_near is None else round(calibration.error_near.value, 4),
-                }
+                told = {"dice": dice, "error": calibration.error, "error_near": calibration.error_near}
+                row[class_name] = {key: None if value is None else round(value.value, 4) for key, value in told.items()}
             rows.append(row)
             print(row)
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
