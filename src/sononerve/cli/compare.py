@@ -61,6 +61,10 @@ def compare(
     reference: Annotated[
         str | None, typer.Option("--reference", help="The label that others are held against. Default: the first.")
     ] = None,
+    scores: Annotated[
+        str,
+        typer.Option("--scores", help="What is held against the reference: dice, surface_dice, hd95, outside."),
+    ] = "dice",
     report_only: Annotated[
         bool, typer.Option("--report-only", help="Train nothing; compare the runs that are finished.")
     ] = False,
@@ -110,6 +114,7 @@ def compare(
         threads=threads,
         resume=resume,
         report_only=report_only,
+        scores=tuple(name.strip() for name in scores.split(",")),
     )
     if as_json:
         typer.echo(comparison.to_json())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -43,10 +43,12 @@ def shifted(*steps: float) -> list[float | None]:
     return [d if d is None else d + steps[i // 2 % len(steps)] for i, d in enumerate(BASE)]
 
 
-def compared(*results: Result):
+def compared(*results: Result, scores: Sequence[str] = ("dice",)):
     found = {result.label: [other for other in results if other.label == result.label] for result in results}
     latencies = dict.fromkeys(found, SAME)
-    return summarise_results(found, results[0].label, latencies, notes=(), failures=(), command="", recipe={})
+    return summarise_results(
+        found, results[0].label, latencies, notes=(), failures=(), command="", recipe={}, scores=scores
+    )
 
 
 def test_better_worse_and_a_tie(result: Make) -> None:
@@ -132,6 +134,35 @@ def test_against_boxes_what_boxes_can_tell_is_held_against_each_other_too(result
     page = markdown(found, "picture.png")
     assert "| Dice against boxes |" in page
     assert "| AUROC of boxed against unboxed | predicted pixels inside boxes | boxes touched |" in page
+
+
+def test_of_what_should_be_small_less_is_better(result: Make) -> None:
+    def marking(label: str, outside: float) -> Result:
+        frames = [
+            replace(f, classes={"nerve": replace(f.classes["nerve"], outside=outside * (1 + i / 100))})
+            for i, f in enumerate(result("", BASE).frames)
+        ]
+        return result(label, BASE, frames=tuple(frames))
+
+    found = compared(marking("a", 0.02), marking("b", 0.01), scores=("surface_dice", "outside"))
+    assert {contrast.measure: contrast.verdict for contrast in found.contrasts} == {
+        "surface Dice nerve": "tie",
+        "background marked nerve": "better",
+    }
+    backwards = {(pair.label, pair.measure): pair.verdict for pair in found.pairs}
+    assert backwards["a", "background marked nerve"] == "worse"
+
+
+def test_another_width_of_the_same_network_is_told_and_of_another_only_named(result: Make) -> None:
+    def planned(label: str, model: str, width: int) -> Result:
+        plan = result("", BASE).plan.model_copy(update={"network": {"width": width}})
+        return result(label, BASE, model=model, plan=plan)
+
+    found = compared(planned("a", "unet", 48), planned("b", "unet", 24), planned("c", "attention-unet", 32))
+    assert [note for note in found.notes if "width" in note] == [
+        "the plan chose another width of unet for some: a 48, b 24; --set network.width says it"
+    ]
+    assert "attention-unet, planned width 32" in markdown(found, "picture.png")
 
 
 def test_another_canvas_is_told(result: Make) -> None:

@@ -20,7 +20,8 @@ GIGABYTE = 1e9
 class Line:
     """One label: what it is, what it cost in the mean of its runs, and how it scored.
 
-    ``canvas``: rows x columns of what the network sees; several where runs differ, as for ``batch`` and ``precision``.
+    ``canvas``: rows x columns of what the network sees; several where runs differ, as for ``batch``, ``precision`` and
+    ``width``, which the plan chose; "" where it did not.
     ``minutes`` of training steps on ``cores`` cores; ``training_gb`` and ``prediction_gb``: peak memory, the largest of
     its runs. ``summary``: over the frames of all folds and seeds, so its counts of frames are those of all seeds.
     """
@@ -30,6 +31,7 @@ class Line:
     settings: dict[str, object]
     runs: int
     parameters: int
+    width: str
     canvas: str
     batch: str
     precision: str
@@ -91,11 +93,12 @@ def summarise_results(
     failures: Sequence[str],
     command: str,
     recipe: dict[str, object],
+    scores: Sequence[str] = ("dice",),
 ) -> Comparison:
-    """Compare ``results``, by label, all of the same folds and seeds."""
+    """Compare ``results``, by label, all of the same folds and seeds; ``scores`` are those that are contrasted."""
     first = results[reference][0]
     lines = tuple(_line(finished, latencies[label]) for label, finished in results.items())
-    measured = measures(first.classes, first.truth == "boxes")
+    measured = measures(first.classes, first.truth == "boxes", scores)
     frames = {(result.fold, frame.name): frame.group for result in results[reference] for frame in result.frames}
     return Comparison(
         sononerve=__version__,
@@ -127,6 +130,7 @@ def _line(results: Sequence[Result], latency: Latency) -> Line:
         settings=first.settings,
         runs=len(results),
         parameters=first.plan.parameters,
+        width=_each([_planned_width(result) for result in results]),
         canvas=_each([f"{result.plan.height} x {result.plan.width}" for result in results]),
         batch=_each([str(result.plan.batch) for result in results]),
         precision=_each([result.machine.precision for result in results]),
@@ -138,6 +142,10 @@ def _line(results: Sequence[Result], latency: Latency) -> Line:
         latency=latency,
         summary=summarise(frames, first.classes),
     )
+
+
+def _planned_width(result: Result) -> str:
+    return "" if "network.width" in result.settings else str(result.plan.network.get("width", ""))
 
 
 def _each(words: Sequence[str]) -> str:
@@ -157,6 +165,11 @@ def _unlike(lines: Sequence[Line]) -> list[str]:
         if len(set(values.values())) > 1:
             each = ", ".join(f"{label} {value}" for label, value in values.items())
             found.append(f"the plan chose another {name} for some: {each}; {option} says it for all")
+    for model in dict.fromkeys(line.model for line in lines):
+        widths = {line.label: line.width for line in lines if line.model == model and line.width}
+        if len(set(widths.values())) > 1:
+            each = ", ".join(f"{label} {width}" for label, width in widths.items())
+            found.append(f"the plan chose another width of {model} for some: {each}; --set network.width says it")
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from statistics import mean
 from typing import Literal
@@ -13,7 +14,25 @@ from ...evaluate.statistics import FEWEST_TESTED, Interval, holm, paired_differe
 from .results import Result
 
 Verdict = Literal["better", "worse", "tie"]
-Measure = Callable[[FrameResult], float | None]
+OPPOSITE: dict[Verdict, Verdict] = {"better": "worse", "worse": "better", "tie": "tie"}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is held against each other: ``value`` of a frame, None where it has none; ``lower``: less is better."""
+
+    name: str
+    value: Callable[[FrameResult], float | None]
+    lower: bool = False
+
+
+SCORES: dict[str, tuple[str, bool]] = {
+    "dice": ("Dice", False),
+    "surface_dice": ("surface Dice", False),
+    "hd95": ("HD95", True),
+    "outside": ("background marked", True),
+}
+"""Scores of a class that may be contrasted: how they are called, and whether lower is better."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +41,6 @@ class Contrast:
 
     ``difference``: mean over frames, seeds averaged first, with its interval over groups. ``p``: of `paired_test`, and
     ``p_holm`` after Holm's correction over all contrasts of its table; None with too few groups.
-    where the interval holds 0 or there is none.
     """
 
     label: str
@@ -34,44 +52,55 @@ class Contrast:
     verdict: Verdict
 
 
-def measures(classes: Sequence[str], boxes: bool) -> dict[str, Measure]:
-    """What is contrasted, by name: the Dice of each class, and where the truth is boxes what they can tell, first."""
-    found: dict[str, Measure] = {}
+def measures(classes: Sequence[str], boxes: bool, scores: Sequence[str] = ("dice",)) -> list[Measure]:
+    """What is contrasted: ``scores``, names in ``SCORES``, of each class; first what boxes can tell, where they are."""
+    found: list[Measure] = []
     if boxes:
-        found["predicted pixels inside boxes"] = lambda frame: frame.boxes.inside if frame.boxes else None
-        found["boxes touched"] = lambda frame: frame.boxes.touched if frame.boxes else None
-    for name in classes:
-        found[f"Dice {name}"] = lambda frame, name=name: frame.classes[name].dice  # type: ignore[misc]
+        found.append(
+            Measure("predicted pixels inside boxes", lambda frame: frame.boxes.inside if frame.boxes else None)
+        )
+        found.append(Measure("boxes touched", lambda frame: frame.boxes.touched if frame.boxes else None))
+    for score in scores:
+        title, lower = SCORES[score]
+        found += [Measure(f"{title} {name}", partial(_of_class, name=name, score=score), lower) for name in classes]
     return found
 
 
+def _of_class(frame: FrameResult, name: str, score: str) -> float | None:
+    value: float | None = getattr(frame.classes[name], score)
+    return value
+
+
 def against_one(
-    results: Mapping[str, Sequence[Result]], reference: str, measured: Mapping[str, Measure]
+    results: Mapping[str, Sequence[Result]], reference: str, measured: Sequence[Measure]
 ) -> tuple[Contrast, ...]:
     """Every label against ``reference`` in every measure; ``results``: by label, of the same folds and seeds."""
     return _contrasts(results, [(label, reference) for label in results if label != reference], measured)
 
 
-def all_pairs(results: Mapping[str, Sequence[Result]], measured: Mapping[str, Measure]) -> tuple[Contrast, ...]:
+def all_pairs(results: Mapping[str, Sequence[Result]], measured: Sequence[Measure]) -> tuple[Contrast, ...]:
     """Every label against every other, both ways, which count as one in the correction."""
     found = _contrasts(results, list(combinations(results, 2)), measured)
     return (*found, *(_mirrored(contrast) for contrast in found))
 
 
-def verdict(difference: Interval) -> Verdict:
-    """What may be said of a difference: "tie" where the interval holds 0, or where too few groups stand behind it."""
+def verdict(difference: Interval, lower: bool = False) -> Verdict:
+    """What may be said of a difference: "tie" where the interval holds 0, or where too few groups stand behind it.
+
+    ``lower``: whether less is better.
+    """
     low, high = difference.low, difference.high
     if low is None or high is None or low <= 0 <= high or difference.subjects < FEWEST_TESTED:
         return "tie"
-    return "better" if low > 0 else "worse"
+    return "better" if (low > 0) != lower else "worse"
 
 
 def _contrasts(
-    results: Mapping[str, Sequence[Result]], pairs: Sequence[tuple[str, str]], measured: Mapping[str, Measure]
+    results: Mapping[str, Sequence[Result]], pairs: Sequence[tuple[str, str]], measured: Sequence[Measure]
 ) -> tuple[Contrast, ...]:
     found = []
-    for measure, value in measured.items():
-        means = {label: _frame_means(finished, value) for label, finished in results.items()}
+    for measure in measured:
+        means = {label: _frame_means(finished, measure.value) for label, finished in results.items()}
         for label, against in pairs:
             frames = list(means[label])
             if not frames:
@@ -79,12 +108,15 @@ def _contrasts(
             groups = [group for _, _, group in frames]
             a, b = [means[label][frame] for frame in frames], [means[against][frame] for frame in frames]
             difference, p = paired_difference(a, b, groups), paired_test(a, b, groups)
-            found.append(Contrast(label, against, measure, difference, p, None, verdict(difference)))
+            told = verdict(difference, measure.lower)
+            found.append(Contrast(label, against, measure.name, difference, p, None, told))
     corrected = holm([contrast.p for contrast in found])
     return tuple(replace(contrast, p_holm=p) for contrast, p in zip(found, corrected, strict=True))
 
 
-def _frame_means(results: Sequence[Result], value: Measure) -> dict[tuple[int, str, str], float]:
+def _frame_means(
+    results: Sequence[Result], value: Callable[[FrameResult], float | None]
+) -> dict[tuple[int, str, str], float]:
     """The mean over seeds by fold, frame and group, of the frames that define it."""
     seen: dict[tuple[int, str, str], list[float]] = {}
     for result in results:
@@ -104,5 +136,5 @@ def _mirrored(contrast: Contrast) -> Contrast:
         label=contrast.against,
         against=contrast.label,
         difference=difference,
-        verdict=verdict(difference),
+        verdict=OPPOSITE[contrast.verdict],
     )

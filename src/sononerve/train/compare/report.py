@@ -27,9 +27,15 @@ Finished = dict[str, list[tuple[Run, Result]]]
 
 
 def report(
-    recipe: Recipe, division: Split, dataset: Dataset, out: Path, reference: str, failures: Sequence[Failure]
+    recipe: Recipe,
+    division: Split,
+    dataset: Dataset,
+    out: Path,
+    reference: str,
+    failures: Sequence[Failure],
+    scores: Sequence[str],
 ) -> Comparison:
-    """Compare what is finished, write it, and return it.
+    """Compare what is finished, write it, and return it; ``scores`` are contrasted.
 
     Only folds and seeds count that every label with a result has finished. Raises `TrainingError` where there are none.
     """
@@ -54,6 +60,7 @@ def report(
         failures=[f"{failure.run}: {failure.told}" for failure in failures],
         command=recipe.command(SPLIT_FILE, out.name),
         recipe=recipe.without_place(),
+        scores=scores,
     )
     write_text(out / JSON, comparison.to_json())
     _draw(comparison, out)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ...errors import InputError
 from ...evaluate.scores import FrameResult
 from ...io.atomic import write_text
+from ...models import Setting
 
 DIGITS = 5
 
@@ -28,7 +29,7 @@ class Machine(_Part):
 
 
 class Planned(_Part):
-    """What was planned; ``step_s`` in seconds when it was, canvas in pixels."""
+    """What was planned; ``step_s`` in seconds then, canvas in pixels; ``network``: settings beside the preset's."""
 
     steps: int
     step_s: float
@@ -37,6 +38,7 @@ class Planned(_Part):
     width: int
     strength: float
     parameters: int
+    network: dict[str, Setting] = {}
 
 
 class Trained(_Part):

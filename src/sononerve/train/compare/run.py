@@ -13,6 +13,7 @@ from ...progress import counted
 from ..config import TrainConfig
 from ..run import open_data
 from .comparison import Comparison
+from .contrast import SCORES
 from .entries import parse_entries
 from .launch import Failure
 from .places import RECIPE_FILE, SPLIT_FILE
@@ -34,13 +35,15 @@ def compare(
     threads: int | None = None,
     resume: bool = False,
     report_only: bool = False,
+    scores: Sequence[str] = ("dice",),
 ) -> Comparison:
     """Train each of ``models`` on every fold and seed as ``config`` says, and compare them on the same frames.
 
     ``models``: ``NAME``, ``LABEL=NAME`` or ``LABEL=NAME:setting=value``, the first the reference unless ``reference``
     names another label. ``settings``: by dotted field, for all. ``folds`` are made anew (default 1: a hold-out), or are
     those of ``split_file``. ``out`` is new; with ``resume`` it goes on, with further models and seeds where given, and
-    what is finished is not trained again. ``report_only``: train nothing. A run that fails is named in the comparison's
+    what is finished is not trained again. ``report_only``: train nothing. ``scores``: what is held against the
+    reference, of "dice", "surface_dice", "hd95" and "outside". A run that fails is named in the comparison's
     ``failures``. Raises `InputError` for bad data, a wrong entry, or a folder that is there or was begun otherwise;
     `TrainingError` where nothing that can be compared has finished.
 
@@ -48,6 +51,9 @@ def compare(
     >>> compare(config, ["unet", "narrow=unet:network.width=24"], "compared", folds=3)  # doctest: +SKIP
     """
     out = Path(out)
+    for name in scores:
+        if name not in SCORES:
+            raise InputError(f"--scores {name}: not known; expected some of {', '.join(SCORES)}")
     recipe = _recipe(config, models, seeds, settings or {}, threads, out, resume or report_only)
     reference = _reference(recipe, reference)
     dataset = open_data(recipe.base)
@@ -60,7 +66,7 @@ def compare(
         recipe.write(out / RECIPE_FILE)
         division.write(out / SPLIT_FILE)
         failures = train_all(recipe, runs, dataset, out)
-    return report(recipe, division, dataset, out, reference, failures)
+    return report(recipe, division, dataset, out, reference, failures, scores)
 
 
 def _reference(recipe: Recipe, told: str | None) -> str:

@@ -20,7 +20,7 @@ from ...progress import counted
 from ...runtime.bundle import Bundle
 from ..callbacks import LOG
 from ..plan import Plan
-from ..refine import STAGES
+from ..refine import REFINER, STAGES
 from ..run import BUNDLE, PLAN
 from .latency import race, some_frames
 from .launch import launch, noted
@@ -60,6 +60,7 @@ def score(run: Run, folder: Path, log: Path, dataset: Dataset, threads: int | No
             width=plan.preprocess.width,
             strength=plan.choices.strength,
             parameters=plan.parameters,
+            network=plan.choices.network,
         ),
         training=_trained(folder, log),
         curve=_curve(folder, dataset.classes),
@@ -88,8 +89,9 @@ def _trained(folder: Path, log: Path) -> Trained:
 
 
 def _rounds_of_stages(folder: Path) -> Iterator[list[dict[str, str]]]:
-    """The log of the training, or where it had stages, as one with a refiner, the log of each."""
-    for path in [folder / LOG] if (folder / LOG).is_file() else sorted((folder / STAGES).glob(f"*/{LOG}")):
+    """The log of the training, or where it had stages, as one with a refiner, the log of each, the last one last."""
+    stages = sorted((folder / STAGES).glob(f"*/{LOG}"), key=lambda path: path.parent.name == REFINER)
+    for path in [folder / LOG] if (folder / LOG).is_file() else stages:
         with path.open(newline="") as file:
             yield list(csv.DictReader(file))
 

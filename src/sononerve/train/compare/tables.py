@@ -115,7 +115,8 @@ def _costs(comparison: Comparison) -> Grid:
 
 
 def _network(line: Line) -> str:
-    return ", ".join([line.model, *(f"{name}={value}" for name, value in line.settings.items())])
+    planned = [f"planned width {line.width}"] if line.width else []
+    return ", ".join([line.model, *(f"{name}={value}" for name, value in line.settings.items()), *planned])
 
 
 def _size(gigabytes: float | None) -> str:
@@ -130,8 +131,10 @@ def _scores(comparison: Comparison, name: str) -> Grid:
         found = line.summary.classes[name]
         unit = f" {comparison.unit}"
         texts = (told(found.scores["dice"]), told(found.scores["surface_dice"]), told(found.scores["hd95"], unit))
-        rows.append((line.label, *texts, told(found.missed), told(found.false_positive_rate)))
-    columns = ("", f"Dice{against}", f"surface Dice{against}", f"HD95{against}", "frames missed", empty)
+        marked = (told(found.scores["outside"]), told(found.false_positive_rate))
+        rows.append((line.label, *texts, told(found.missed), *marked))
+    scores = (f"Dice{against}", f"surface Dice{against}", f"HD95{against}")
+    columns = ("", *scores, "frames missed", "background marked", empty)
     return Grid(name, columns, tuple(rows))
 
 
