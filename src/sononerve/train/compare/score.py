@@ -63,7 +63,7 @@ def score(run: Run, folder: Path, log: Path, dataset: Dataset, threads: int | No
             network=plan.choices.network,
         ),
         training=_trained(folder, log),
-        curve=_curve(folder, dataset.classes),
+        curve=learning_curve(folder, dataset.classes),
         prediction=_predicted(evaluation, folder, log, threads),
         frames=tuple(replace(frame, calibration={}, uncertainty={}) for frame in evaluation.results),
     )
@@ -96,7 +96,7 @@ def _rounds_of_stages(folder: Path) -> Iterator[list[dict[str, str]]]:
             yield list(csv.DictReader(file))
 
 
-def _curve(folder: Path, classes: tuple[str, ...]) -> tuple[Looked, ...]:
+def learning_curve(folder: Path, classes: tuple[str, ...]) -> tuple[Looked, ...]:
     """Every look at the tune part; of a training in stages those of its last."""
     *_, rounds = _rounds_of_stages(folder)
     return tuple(
