@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from sononerve.data.preprocess import Preprocess
 from sononerve.data.screen import whole
+from sononerve.frame import Area
 
 SIDE = st.integers(24, 90)
 CANVAS = st.integers(20, 70)
@@ -169,3 +170,17 @@ def test_fixed_normalisation_takes_the_numbers_given():
 def test_settings_that_cannot_be_are_refused(settings):
     with pytest.raises(ValidationError):
         Preprocess(**({"height": 10, "width": 10} | settings))
+
+
+def test_a_close_up_is_seen_in_training_as_at_run_time_where_the_scan_alone_is() -> None:
+    """At run time the graph is given the close-up alone, and looks for the scan in it."""
+    rng = np.random.default_rng(0)
+    pixels = np.zeros((400, 600), np.uint8)
+    pixels[40:360, 150:450] = rng.integers(40, 200, (320, 300), dtype=np.uint8)
+    labels = np.zeros_like(pixels)
+    labels[60:90, 160:200] = 1
+    seen = Preprocess(height=96, width=144, region="scan", close_up=3)
+    again = Preprocess(height=96, width=144, region="scan")
+    crop = Area.close_up((160, 60, 200, 90), pixels.shape, 3)
+    assert np.array_equal(seen.frame(pixels, seen.area(pixels, labels)), again.frame(pixels[crop.slices]))
+    assert seen.area(pixels, labels) != crop  # the black beside the scan is left out

@@ -72,6 +72,19 @@ def test_a_frame_below_the_threshold_holds_nothing_and_one_above_it_what_it_held
         np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
 
 
+def test_the_first_look_alone_decides_what_passes_where_there_is_a_mirrored_one(run: Path, frame: Frame) -> None:
+    bundle = Bundle.open(run)
+    both = Predictor(bundle, ways=Ways(flip=True)).predict(frame)
+    first = Predictor(bundle).predict(frame).presence
+    for presence, passes in ((first + 1e-4, False), (first - 1e-4, True)):
+        changed = replace(bundle, config=bundle.config.model_copy(update={"tune_presences": ((presence,),)}))
+        found = Predictor(changed, ways=Ways(flip=True, sensitivity=0.01)).predict(frame)
+        expected = both.probabilities if passes else np.zeros_like(both.probabilities)
+        np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+        assert found.uncertainty is not None and both.uncertainty is not None
+        np.testing.assert_allclose(found.uncertainty, both.uncertainty if passes else 0 * both.uncertainty, atol=1e-5)
+
+
 def test_a_second_look_changes_the_surroundings_of_the_box_and_nothing_else(
     run: Path, frame: Frame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +102,18 @@ def test_a_second_look_changes_the_surroundings_of_the_box_and_nothing_else(
     closely = Predictor(bundle).predict(Frame(np.ascontiguousarray(frame.pixels[area.slices])))
     np.testing.assert_allclose(looked.probabilities[:, *area.slices], closely.probabilities, atol=1e-5)
     assert not np.array_equal(looked.probabilities, whole.probabilities)
+
+
+def test_a_second_look_has_the_uncertainty_of_its_own(run: Path, frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sononerve.runtime.predictor.SURE", 0.0)
+    bundle = Bundle.open(run)
+    bundle = replace(bundle, config=bundle.config.model_copy(update={"close_up": 0.5}))
+    once, twice = (Predictor(bundle, ways=Ways(flip=True, second_look=again)).predict(frame) for again in (False, True))
+    assert once.uncertainty is not None and twice.uncertainty is not None
+    moved = (once.probabilities != twice.probabilities).any(0)
+    assert moved.any()
+    assert (once.uncertainty != twice.uncertainty)[moved].mean() > 0.9
+    assert np.array_equal(once.uncertainty[~moved], twice.uncertainty[~moved])
 
 
 def test_a_frame_that_seems_empty_is_not_looked_at_twice(run: Path, frame: Frame) -> None:

@@ -35,7 +35,7 @@ from .preprocess import Preprocess
 
 ByteArray = NDArray[np.uint8]
 
-VERSION = 1  # of the file, and of how frames are decoded and scaled
+VERSION = 2  # of the file, and of how frames are decoded and scaled
 READ_AHEAD = 4 * READERS  # canvases that are made and wait to be written
 NOT_SCALING = {"normalisation", "mean", "std"}  # of the fields of `Preprocess`: they do not change a canvas
 

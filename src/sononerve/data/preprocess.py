@@ -56,12 +56,19 @@ class Preprocess(BaseModel):
         return scaling_weights(shape[0], self.height, scale), scaling_weights(shape[1], self.width, scale)
 
     def area(self, pixels: ByteArray, labels: ByteArray | None = None) -> Area:
-        """What of a frame ``(H, W)`` the network sees; ``labels`` tell where the nerve is, for a close-up."""
+        """What of a frame ``(H, W)`` the network sees; ``labels`` tell where the nerve is, for a close-up.
+
+        The scan is looked for in the close-up, as at run time, where the close-up is all that the graph is given.
+        """
+        seen = whole(pixels.shape)
         if self.close_up > 0 and labels is not None and (labels == 1).any():
             rows, columns = ((labels == 1).any(axis).nonzero()[0] for axis in (1, 0))
             box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
-            return Area.close_up(box, pixels.shape, self.close_up)
-        return scan_area(pixels) if self.region == "scan" else whole(pixels.shape)
+            seen = Area.close_up(box, pixels.shape, self.close_up)
+        if self.region == "frame":
+            return seen
+        scan = scan_area(pixels[seen.slices])
+        return Area(seen.top + scan.top, seen.top + scan.bottom, seen.left + scan.left, seen.left + scan.right)
 
     def frame(self, pixels: ByteArray, area: Area | None = None) -> ByteArray:
         """Scale ``(H, W)`` uint8 to the canvas ``(height, width)``, rounded to uint8.

@@ -32,6 +32,16 @@ class Answer:
         box = None if self.box is None else np.abs(self.box - np.array([1, 0, 0, 0], np.float32))
         return Answer(self.probabilities[..., ::-1], self.presence, spread, box)
 
+    def emptied(self, frames: NDArray[np.bool_]) -> Answer:
+        """The answer with nothing in ``frames``, flags ``(N,)``; their presence stays."""
+
+        def without(part: Floats) -> Floats:
+            return np.where(frames.reshape(-1, *(1,) * (part.ndim - 1)), np.float32(0), part)
+
+        disagreement = None if self.disagreement is None else without(self.disagreement)
+        box = None if self.box is None else without(self.box)
+        return Answer(without(self.probabilities), self.presence, disagreement, box)
+
 
 def mean_of(answers: Sequence[Answer]) -> Answer:
     """The mean of several looks at the same frames; a single one is returned as it is.

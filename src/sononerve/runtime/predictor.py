@@ -90,10 +90,14 @@ class Predictor:
         return [self._segmentation(frame, answer, i) for i, frame in enumerate(frames)]
 
     def _answer(self, pixels: NDArray[np.uint8], early: EarlyFilter | None) -> Answer:
-        looks = [self._look(pixels, early)]
-        if self.ways.flip:
-            looks.append(self._look(np.ascontiguousarray(pixels[..., ::-1]), early).mirrored())
-        return mean_of(looks)
+        first = self._look(pixels, early)
+        if not self.ways.flip:
+            return first
+        mirrored = self._look(np.ascontiguousarray(pixels[..., ::-1]), None).mirrored()
+        both = mean_of([first, mirrored])
+        if early is None or first.presence is None:
+            return both
+        return both.emptied(first.presence < early.threshold)  # the threshold is one for single looks
 
     def _look(self, pixels: NDArray[np.uint8], early: EarlyFilter | None) -> Answer:
         found: Mapping[str, NDArray[np.float32]]
@@ -115,6 +119,8 @@ class Predictor:
             area = Area.close_up(corners, (height, width), self.bundle.config.close_up)
             closely = self._answer(np.ascontiguousarray(pixels[i : i + 1, :, *area.slices]), None)
             answer.probabilities[i, :, *area.slices] = closely.probabilities[0]
+            if answer.disagreement is not None and closely.disagreement is not None:
+                answer.disagreement[i, *area.slices] = closely.disagreement[0]
 
     def _segmentation(self, frame: Frame, answer: Answer, i: int) -> Segmentation:
         probabilities = answer.probabilities[i]
