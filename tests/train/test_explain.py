@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -14,8 +15,11 @@ from sononerve import Frame, Predictor
 from sononerve.data.phantom import PhantomConfig, samples
 from sononerve.data.preprocess import Preprocess
 from sononerve.models import Output, SegmentationModel
-from sononerve.runtime.bundle import WEIGHTS, Bundle
-from sononerve.train.explain import explain, explain_network, uncertainty
+from sononerve.runtime.bundle import CONFIG, GRAPH, WEIGHTS, Bundle
+from sononerve.train.calibrate import Temperatures
+from sononerve.train.explain import explain, explain_network
+from sononerve.train.graph import bundle_graph
+from sononerve.train.restore import restore
 
 SIDE = 32
 
@@ -58,13 +62,15 @@ def test_a_path_is_taken_too(gated: Bundle) -> None:
     np.testing.assert_array_equal(explain(frame, gated.source).saliency, explain(frame, gated).saliency)
 
 
-def test_uncertainty_is_one_where_all_is_equally_likely_and_zero_where_all_is_known() -> None:
-    thirds, sure, nothing = [1 / 3, 1 / 3], [1.0, 0.0], [0.0, 0.0]
-    shares = np.array([thirds, sure, nothing], np.float32).T[:, None]
-    np.testing.assert_allclose(uncertainty(shares), [[1, 0, 0]], atol=1e-6)
-    assert uncertainty(np.full((1, 1, 1), 1e-42, np.float32)) == pytest.approx(0)
-    coin = uncertainty(np.full((1, 1, 1), 0.25, np.float32))
-    assert coin == pytest.approx(0.25 * 2 + 0.75 * np.log2(4 / 3))  # bits
+def test_probabilities_are_the_predictors_where_they_have_a_temperature(gated: Bundle) -> None:
+    model, preprocess = restore(gated)
+    recorded = yaml.safe_load(gated.files[CONFIG]) | {"temperature": {"mask": 3.0, "presence": 1.0}}
+    graph = bundle_graph(model, preprocess, 1, Temperatures(mask=3.0))
+    cooled = replace(gated, files={**gated.files, CONFIG: yaml.safe_dump(recorded).encode(), GRAPH: graph})
+    frame = phantom((48, 48))
+    found = explain(frame, cooled).probabilities
+    np.testing.assert_allclose(found, Predictor(cooled).predict(frame).probabilities, atol=1e-4)
+    assert np.abs(found - explain(frame, gated).probabilities).max() > 0.01
 
 
 def test_a_gate_is_high_where_it_is_open() -> None:

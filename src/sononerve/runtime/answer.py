@@ -71,7 +71,7 @@ def entropy(probabilities: Floats) -> Floats:
     """
     background = np.maximum(1 - probabilities.sum(1, keepdims=True), np.float32(0))
     labels = np.concatenate([background, probabilities], axis=1)
-    return np.asarray(-(labels * np.log(np.maximum(labels, TINY))).sum(1) / np.log(labels.shape[1]), np.float32)
+    return np.asarray(np.abs((labels * np.log(np.maximum(labels, TINY))).sum(1)) / np.log(labels.shape[1]), np.float32)
 
 
 def _entropy_of_members(answer: Answer) -> Floats:

@@ -16,9 +16,11 @@ from ..data.preprocess import Preprocess
 from ..evaluate.report.maps import Map
 from ..frame import Frame
 from ..models import SegmentationModel
+from ..models.output import probabilities as shares
 from ..models.output import with_background
+from ..runtime.answer import entropy
 from ..runtime.bundle import Bundle
-from .restore import restore
+from .restore import read_recorded, restore
 
 SAMPLES = 20
 NOISE = 0.1  # of the range of the canvas; the paper shows 0.1 to 0.2 as the useful ones
@@ -83,13 +85,17 @@ def explain(frame: Frame, bundle: Bundle | Path | str) -> Explanation:
     """
     bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
     model, preprocess = restore(bundle)
-    return explain_network(frame, model, preprocess, bundle.config.classes)
+    return explain_network(frame, model, preprocess, bundle.config.classes, read_recorded(bundle).temperature.mask)
 
 
 def explain_network(
-    frame: Frame, model: SegmentationModel, preprocess: Preprocess, classes: tuple[str, ...]
+    frame: Frame,
+    model: SegmentationModel,
+    preprocess: Preprocess,
+    classes: tuple[str, ...],
+    temperature: float = 1.0,
 ) -> Explanation:
-    """Explain the answer of a network that is ready to answer."""
+    """Explain the answer of a network that is ready to answer; its logits are divided by ``temperature``."""
     canvas = torch.from_numpy(preprocess.normalise(preprocess.frame(frame.pixels)))[None, None]
     area = preprocess.area(frame.pixels)
     with torch.no_grad():
@@ -98,7 +104,7 @@ def explain_network(
     def at_frame(maps: Tensor) -> NDArray[np.float32]:
         return preprocess.restore(maps.numpy(), frame.shape, area)
 
-    probabilities = at_frame(output.probabilities()[0])
+    probabilities = at_frame(shares(output.logits / temperature)[0])
     size = canvas.shape[-2:]
     gates = [F.interpolate(gate, size, mode="bilinear")[0, 0] for gate in output.gates]
     scale = preprocess.scale(area.shape)
@@ -106,23 +112,11 @@ def explain_network(
         frame=frame,
         classes=classes,
         probabilities=probabilities,
-        uncertainty=uncertainty(probabilities),
+        uncertainty=entropy(probabilities[None])[0],
         gates=tuple(at_frame(gate) for gate in gates),
         gate_cells=tuple(size[0] / gate.shape[-2] / scale for gate in output.gates),
         saliency=at_frame(saliency(model, canvas)),
     )
-
-
-def uncertainty(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Entropy of ``(C, H, W)`` and the background that is left over, as a share of its largest, ``(H, W)`` in 0..1.
-
-    >>> uncertainty(np.array([[[0.0, 0.5, 1.0]]], np.float32))
-    array([[0., 1., 0.]], dtype=float32)
-    """
-    background = (1 - probabilities.sum(0, keepdims=True)).clip(0, 1)
-    shares = np.concatenate([background, probabilities])
-    entropy = np.abs((shares * np.log(np.where(shares > 0, shares, 1))).sum(0)) / np.log(len(shares))
-    return np.asarray(entropy.clip(0, 1), np.float32)
 
 
 def saliency(model: SegmentationModel, canvas: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "h w"]:

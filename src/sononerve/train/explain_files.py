@@ -28,11 +28,11 @@ def explain_files(
     not empty, for a file that cannot be read, and as `restore` does.
     """
     with new_folder(out) as building:
-        model, preprocess = restore(bundle)
+        (model, preprocess), recorded = restore(bundle), read_recorded(bundle)
         frames = [read_frame(file) for file in files]
         told, gated = [], False
         for number, (file, frame) in enumerate(zip(files, frames, strict=True), start=1):
-            explanation = explain_network(frame, model, preprocess, bundle.config.classes)
+            explanation = explain_network(frame, model, preprocess, bundle.config.classes, recorded.temperature.mask)
             gated = bool(explanation.gates)
             told.append(_write(explanation, file, building))
             if progress is not None:
@@ -40,7 +40,7 @@ def explain_files(
         record = {
             "sononerve": __version__,
             "model": bundle.identity,
-            "network": read_recorded(bundle).training.model,
+            "network": recorded.training.model,
             "classes": bundle.config.classes,
             "methods": METHODS if gated else METHODS | {"gates": NO_GATES},
             "frames": told,

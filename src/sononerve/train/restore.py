@@ -14,6 +14,7 @@ from ..models import SegmentationModel, Setting, build
 from ..models.refiner import Refined
 from ..runtime.bundle import CONFIG, WEIGHTS, Bundle
 from ..settings import first_fault
+from .calibrate import UNCHANGED, Temperatures
 from .config import RefineConfig
 
 
@@ -41,6 +42,7 @@ class Recorded(_Part):
 
     plan: RecordedPlan
     training: RecordedTraining
+    temperature: Temperatures = UNCHANGED
 
 
 def read_recorded(bundle: Bundle) -> Recorded:
@@ -56,6 +58,8 @@ def read_recorded(bundle: Bundle) -> Recorded:
 
 def restore(bundle: Bundle) -> tuple[SegmentationModel, Preprocess]:
     """The bundle's network with its weights, ready to answer, and what stands before it.
+
+    Its logits are not yet divided by the temperature that `read_recorded` tells.
 
     Raises `InputError` for a bundle that was not written by a training, whose network is not known here, or whose
     weights are not that network's.
