@@ -28,7 +28,7 @@ TINY: dict[str, dict[str, Setting]] = {
     "unet": {"width": 8, "depth": 3, "fold": 1},
     "attention-unet": {"width": 8, "depth": 3, "fold": 1},
     "unet-notebook": {"width": 8, "depth": 3},
-    "vgg16-unet": {"weights": "none", "frozen": 0, "stages": 2, "width": 16},
+    "vgg16-unet": {"weights": "none", "stages": 2, "width": 16},
     "transcgu-net": {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2},
     "nnunet": {"width": 8, "stages": 4},
     "monai-basicunet": {"width": 8},
@@ -160,7 +160,7 @@ class TestEveryModel:
         if name == REFINED:
             model: SegmentationModel = Refined(build("unet", {}, 1), Refiner(1))
         else:
-            weights: dict[str, Setting] = {"weights": "none", "frozen": 0} if name == "vgg16-unet" else {}
+            weights: dict[str, Setting] = {"weights": "none"} if name == "vgg16-unet" else {}
             model = build(name, weights, 1)
         assert learned_by_heart(model, four, FULL_RATES.get(name, 2e-3), steps=400)
 

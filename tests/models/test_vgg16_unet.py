@@ -21,7 +21,7 @@ LAYERS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
 """Places of the convolutions in VGG16 as torchvision builds it; between two stages it pools."""
 
 Tensors = dict[str, torch.Tensor]
-SMALL = {"weights": "none", "frozen": 0, "stages": 3, "width": 4}
+SMALL = {"weights": "none", "stages": 3, "width": 4}
 
 
 @pytest.fixture(scope="session")
@@ -116,13 +116,20 @@ def step(network: VGG16UNet, done: float) -> set[str]:
 
 def test_frozen_stages_do_not_move_until_their_share_is_over() -> None:
     torch.manual_seed(0)
-    network = build("vgg16-unet", SMALL | {"frozen": 2, "frozen_share": 0.5}, classes=1)
+    network = build("vgg16-unet", SMALL | {"weights": "vgg16", "frozen": 2, "frozen_share": 0.5}, classes=1)
     assert isinstance(network, VGG16UNet)
     first_two = {f"vgg16.features.{place}" for stage in LAYERS[:2] for place in stage}
     early, late = step(network, 0.3), step(network, 0.5)
     assert not {name.rpartition(".")[0] for name in early} & first_two
     assert "vgg16.features.10.weight" in early
     assert first_two <= {name.rpartition(".")[0] for name in late}
+
+
+def test_stages_that_began_at_random_are_not_frozen() -> None:
+    network = build("vgg16-unet", {"weights": "none", "stages": 2, "width": 4}, classes=1)  # of the preset's two frozen
+    assert isinstance(network, VGG16UNet)
+    assert step(network, 0.3) == {name for name, _ in network.named_parameters()}
+    assert network.frozen_share == 0
 
 
 def test_earlier_stages_learn_slower_and_the_decoder_with_the_whole_rate() -> None:

@@ -117,6 +117,14 @@ def test_what_presence_says_is_kept_by_subject() -> None:
     )
 
 
+def test_every_frame_with_a_nerve_tells_its_presence_though_fewer_tell_the_temperature() -> None:
+    frames = Frames(MOST_FRAMES + 60, empty=7)
+    found = calibrate(TooSure(heads=True), frames, ["one subject"] * len(frames))
+    said = torch.sigmoid(3 * frames.frames[7:, 0, 0, 0] / found.temperatures.presence)
+    assert found.presences[0] == pytest.approx(sorted(said.tolist()), abs=1e-6)
+    assert f"fits {MOST_FRAMES} frames" in found.reasons[0]
+
+
 def test_the_same_frames_give_the_same_temperature() -> None:
     assert calibrate(TooSure(heads=False), Frames(20), ALONE) == calibrate(TooSure(heads=False), Frames(20), ALONE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -67,8 +68,8 @@ def _lost_frames(count: int, sensitivity: float) -> int:
         lost -= 1
     if lost < 0:
         raise InputError(
-            f"--sensitivity {sensitivity}: the tune part holds {count} frames with a nerve, and so many can show at "
-            f"most {LUCK ** (1 / count):.2f}; ask for less, or train with a larger tune part"
+            f"--sensitivity {sensitivity}: there are {count} frames with a nerve to set it on, and so many can show at "
+            f"most {math.floor(100 * LUCK ** (1 / count)) / 100:.2f}; ask for less, or train with a larger tune part"
         )
     return lost
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..models.output import SegmentationModel
 LOWEST, HIGHEST = 0.25, 8.0
 FEWEST = 5  # frames of a kind; of fewer, chance decides
 MOST_FRAMES = 200  # they tell the temperature as well as more would
+MOST_PRESENCES = 1000  # frames with a nerve that tell an early filter's threshold; a high sensitivity takes many
 MOST_PIXELS = 1_000_000  # of all frames together, so that their logits fit into memory
 AT_ONCE = 8
 
@@ -49,10 +51,10 @@ class Calibration:
 def calibrate(model: SegmentationModel, tune: PlainFrames, groups: Sequence[str]) -> Calibration:
     """Fit one temperature to the mask's logits and one to those of presence, where the network has that head.
 
-    Only frames of the tune part are looked at: some hundreds, spread evenly. Each temperature is the one with the least
-    negative log-likelihood (Guo et al., ICML 2017, section 4.2), over the canvas's pixels or over frames. Where the
-    part holds too few frames of a kind it stays 1, and the reason says so. ``groups``: of each frame of ``tune``, its
-    subject, or whatever the split keeps together.
+    Only frames of the tune part are looked at: some hundreds, spread evenly; for presences up to 1,000 with a nerve.
+    Each temperature is the one with the least negative log-likelihood (Guo et al., ICML 2017, section 4.2), over the
+    canvas's pixels or over frames. Where the part holds too few frames of a kind it stays 1, and the reason says so.
+    ``groups``: of each frame of ``tune``, its subject, or whatever the split keeps together.
     """
     places = np.unique(np.linspace(0, len(tune) - 1, min(len(tune), MOST_FRAMES)).round().astype(int)).tolist()
     seen = _look(model, tune, places)
@@ -69,12 +71,31 @@ def calibrate(model: SegmentationModel, tune: PlainFrames, groups: Sequence[str]
             presence = fit_temperature(seen.presence[:, None], seen.present.long())
             why = f"fits {with_nerve} frames of the tune part with a nerve and {without} without"
         reasons.append(f"presence {presence:.3f}: {why}")
-        sure = torch.sigmoid(seen.presence / presence).tolist()
-        by_group: dict[str, list[float]] = {}
-        for i in np.flatnonzero(seen.present.numpy()):
-            by_group.setdefault(groups[places[i]], []).append(sure[i])
-        presences = tuple(tuple(sorted(found)) for found in by_group.values())
+        presences = _by_group(_sure_of(model, tune, places, seen, presence), groups)
     return Calibration(Temperatures(mask, presence), tuple(reasons), presences)
+
+
+def _sure_of(
+    model: SegmentationModel, tune: PlainFrames, places: list[int], seen: _Seen, temperature: float
+) -> dict[int, float]:
+    """Presence by place of the frames with a nerve: of those in ``places``, which were seen, and of further ones."""
+    assert seen.presence is not None
+    logits = {i: float(seen.presence[row]) for row, i in enumerate(places) if seen.present[row]}
+    further = [i for i in range(len(tune)) if i not in set(places) and bool((tune[i].labels == 1).any())]
+    further = further[:: max(1, -(-len(further) // max(1, MOST_PRESENCES - len(logits))))]
+    if further:
+        told = _look(model, tune, further).presence
+        assert told is not None
+        logits |= dict(zip(further, told.tolist(), strict=True))
+    return {i: 1 / (1 + math.exp(-logit / temperature)) for i, logit in sorted(logits.items())}
+
+
+def _by_group(values: Mapping[int, float], groups: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+    """The values of each group, ascending."""
+    found: dict[str, list[float]] = {}
+    for i, value in values.items():
+        found.setdefault(groups[i], []).append(value)
+    return tuple(tuple(sorted(group)) for group in found.values())
 
 
 def fit_temperature(logits: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> float:

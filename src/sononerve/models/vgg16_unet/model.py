@@ -17,10 +17,10 @@ class VGG16UNetConfig(BaseModel):
     """Settings of a `VGG16UNet`.
 
     ``weights``: "vgg16" begins with the imported weights of that name, "none" at random. ``stages``: how many stages of
-    VGG16 are used, the last one as the bottleneck. ``frozen``: so many stages, the finest first, stay as they are for
-    the share ``frozen_share`` of the training. ``rate``: factor on the learning rate of the last stage, and per stage
-    before it times ``rate_decay``. ``width``: channels of the finest decoder level, doubled per level up to ``widest``.
-    ``deep_supervision``: so many coarser decoder levels also predict, for the loss in training.
+    VGG16 are used, the last one as the bottleneck. ``frozen``: so many stages, the finest first, keep their imported
+    weights for the share ``frozen_share`` of the training. ``rate``: factor on the learning rate of the last stage, and
+    per stage before it times ``rate_decay``. ``width``: channels of the finest decoder level, doubled per level up to
+    ``widest``. ``deep_supervision``: so many coarser decoder levels also predict, for the loss in training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,7 +62,8 @@ class VGG16UNet(UNet):
         super().__init__(decoder, classes, skips=encoder.widths)
         self.config, self.vgg16 = config, encoder
         self.pretrained = None if config.weights == "none" else config.weights
-        self.frozen_share = config.frozen_share if config.frozen else 0.0
+        self.frozen = 0 if self.pretrained is None else config.frozen
+        self.frozen_share = config.frozen_share if self.frozen else 0.0
 
     def features(self, frames: Float[Tensor, "n 1 h w"]) -> list[Tensor]:
         """The features of every stage, finest first."""
@@ -80,4 +81,4 @@ class VGG16UNet(UNet):
 
     def thaw(self, done: float) -> None:
         """Keep the first stages frozen for the stated share of the training."""
-        self.vgg16.freeze(self.config.frozen if done < self.config.frozen_share else 0)
+        self.vgg16.freeze(self.frozen if done < self.frozen_share else 0)
