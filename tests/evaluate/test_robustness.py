@@ -23,6 +23,7 @@ from sononerve.evaluate.run import evaluate
 from sononerve.evaluate.statistics import Interval
 from sononerve.io.images import write_png
 from sononerve.runtime.bundle import Bundle
+from sononerve.runtime.ways import Ways
 
 Make = Callable[..., Bundle]
 
@@ -78,6 +79,11 @@ def test_severity_0_is_the_evaluation_itself_and_the_summary_the_mean(measured: 
     assert all(c.points["nerve"][0].dice.value == pytest.approx(6 / 7) for c in measured.curves.values())
     kept = [curve.retained["nerve"] for curve in measured.curves.values()]
     assert measured.retained["nerve"] == pytest.approx(np.mean(kept))
+
+
+def test_it_says_how_the_frames_were_looked_at(bright: Make, small: Dataset) -> None:
+    found = measure_robustness(evaluate(bright(), small, ways=Ways(flip=True)))
+    assert json.loads(found.to_json())["ways"] == {"flip": True, "sensitivity": None, "second_look": False}
 
 
 def test_only_held_out_frames_are_made_worse(bright: Make, dataset: Dataset, division: Split) -> None:

@@ -62,11 +62,19 @@ def test_fixed_weights_add_the_branches() -> None:
     assert whole(output, truth) == pytest.approx(float(parts["mask"] + 0.5 * parts["presence"] + 0.2 * parts["box"]))
 
 
-def test_a_branch_with_weight_0_or_without_a_head_is_not_taught() -> None:
+def test_a_branch_without_a_head_is_not_taught() -> None:
     output, truth = answer([1.0, -2.0], [RIGHT, RIGHT]), labels()
-    alone = DiceCrossEntropy()(output, truth)
-    assert MultiTask(DiceCrossEntropy(), ("presence",), presence=0)(output, truth) == alone
-    assert MultiTask(DiceCrossEntropy())(output, truth) == alone
+    assert MultiTask(DiceCrossEntropy())(output, truth) == DiceCrossEntropy()(output, truth)
+
+
+def test_a_batch_without_nerves_leaves_the_learned_weight_of_the_box_alone() -> None:
+    whole = MultiTask(DiceCrossEntropy(), ("presence", "box"), weighting="uncertainty")
+    assert whole.log_variances is not None
+    whole(answer([0.0, 0.0], [RIGHT, RIGHT]), torch.zeros(2, 8, 8, dtype=torch.int64)).backward()
+    assert whole.log_variances.grad is not None
+    mask, presence, box = whole.log_variances.grad.tolist()
+    assert box == 0
+    assert mask != 0 and presence != 0
 
 
 def test_learned_weights_begin_as_stated_and_fall_for_a_branch_that_stays_bad() -> None:

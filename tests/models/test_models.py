@@ -80,3 +80,9 @@ def test_dropout_acts_in_training_only() -> None:
     batch = torch.randn(1, 1, 32, 32)
     assert not torch.equal(network.train()(batch).logits, network(batch).logits)
     assert torch.equal(network.eval()(batch).logits, network(batch).logits)
+
+
+@pytest.mark.parametrize("width", [12, 6, 16])
+def test_groups_are_normalised_whatever_the_width(width: int) -> None:
+    network = build("unet", {"norm": "group", "width": width, "depth": 2, "fold": 1}, classes=1)
+    assert network(torch.zeros(1, 1, 16, 16)).logits.shape == (1, 1, 16, 16)

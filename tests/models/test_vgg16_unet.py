@@ -100,7 +100,7 @@ def test_so_many_stages_are_used(stages: int) -> None:
 
 
 def test_more_frozen_stages_than_there_are_is_refused() -> None:
-    with pytest.raises(InputError, match="frozen is 4, but stages 3"):
+    with pytest.raises(InputError, match=r"^--set network: frozen is 4, but stages 3; expected at most as many"):
         build("vgg16-unet", SMALL | {"frozen": 4}, classes=1)
 
 

@@ -100,6 +100,24 @@ def test_heads_are_averaged_where_all_members_have_them(bundled: Make) -> None:
     np.testing.assert_allclose(found["box"], [[0.375, 0.5, 0.3, 0.2]] * 2, atol=1e-6)
 
 
+@pytest.mark.parametrize(("margins", "looks_again"), [((2, 2), True), ((2, 0), False), ((2, 3), False)])
+def test_it_looks_twice_where_all_members_have_learned_to(
+    bundled: Make, margins: tuple[float, float], looks_again: bool
+) -> None:
+    def member(name: str, sure: float, margin: float) -> Bundle:
+        files = even_files(sure, presence=0.9, box=(0.5, 0.5, 0.2, 0.2))
+        return bundled(name, files | {CONFIG: files[CONFIG] + f"close_up: {margin}\n".encode()})
+
+    joined = join([member("a", 0.5, margins[0]), member("b", 0.25, margins[1])])
+    if looks_again:
+        assert Predictor(joined, ways=Ways(second_look=True)).predict(FRAME).presence == pytest.approx(0.9)
+    else:
+        with pytest.raises(InputError, match="look twice"):
+            Predictor(joined, ways=Ways(second_look=True))
+    with pytest.raises(InputError, match=r"needs one network.*an ensemble's members can each"):
+        Predictor(joined, ways=Ways(sensitivity=0.5))
+
+
 def test_a_head_that_one_member_lacks_is_left_out(bundled: Make) -> None:
     joined = join([bundled("a", even_files(0.5, presence=0.25)), bundled("b", even_files(0.25))])
     assert set(outputs(joined)) == {"probabilities", "disagreement"}

@@ -12,6 +12,7 @@ from ..models.output import Head, Output
 from .box import BoxLoss
 from .dice_ce import DiceCrossEntropy
 from .presence import PresenceLoss
+from .targets import nerve_present
 
 
 class MultiTask(nn.Module):
@@ -34,7 +35,7 @@ class MultiTask(nn.Module):
         self.mask = mask
         weights = {"presence": presence, "box": box}
         known: dict[str, nn.Module] = {"presence": PresenceLoss(), "box": BoxLoss()}
-        self.weights = {head: weights[head] for head in heads if weights[head] > 0}
+        self.weights = {head: weights[head] for head in heads}
         self.heads = nn.ModuleDict({head: known[head] for head in self.weights})
         self.log_variances: nn.Parameter | None = None
         if weighting == "uncertainty" and self.weights:
@@ -48,7 +49,9 @@ class MultiTask(nn.Module):
             weights = {"mask": 1.0} | self.weights
             return torch.stack([weight * losses[name] for name, weight in weights.items()]).sum()
         told = torch.stack(list(losses.values()))
-        return (torch.exp(-self.log_variances) * told + self.log_variances).sum()
+        weighted = torch.exp(-self.log_variances) * told + self.log_variances
+        boxed = bool(nerve_present(labels).any())  # else the box costs nothing, which would count as certainty
+        return weighted[[head != "box" or boxed for head in losses]].sum()
 
     def parts(self, output: Output, labels: Int[Tensor, "n h w"]) -> dict[str, Float[Tensor, ""]]:
         """The loss of each branch by name, unweighted."""

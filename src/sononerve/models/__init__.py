@@ -65,9 +65,9 @@ def check_settings(name: str, settings: Mapping[str, Setting]) -> BaseModel:
         return architecture.settings.model_validate(architecture.preset.model_dump() | dict(settings))
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(architecture.settings.model_fields)
-        raise InputError(f"--set network.{field}: {first['msg']}; {name} knows {known}") from error
+        field = "".join(f".{part}" for part in first["loc"])
+        known, fault = ", ".join(architecture.settings.model_fields), first["msg"].removeprefix("Value error, ")
+        raise InputError(f"--set network{field}: {fault}; {name} knows {known}") from error
 
 
 def build(name: str, settings: Mapping[str, Setting], classes: int) -> SegmentationModel:

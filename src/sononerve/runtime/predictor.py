@@ -148,8 +148,8 @@ def _early_filter(bundle: Bundle, sensitivity: float, threads: int | None) -> Ea
     presences = bundle.config.tune_presences
     if ENCODER not in bundle.files or DECODER not in bundle.files or not presences:
         raise InputError(
-            f"{bundle.source}: cannot filter early; --sensitivity needs a network that tells presence, as "
-            "transcgu-net, and a tune part with nerves"
+            f"{bundle.source}: cannot filter early; --sensitivity needs one network that tells presence, as "
+            "transcgu-net, without a refiner, and a tune part with nerves; an ensemble's members can each"
         )
     encoder, decoder = (_open(bundle, name, threads) for name in (ENCODER, DECODER))
     return EarlyFilter(encoder, decoder, threshold_for(presences, sensitivity))

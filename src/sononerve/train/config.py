@@ -77,14 +77,17 @@ class OptimiserConfig(_Part):
 
 
 class LossConfig(_Part):
-    """Weights of `sononerve.losses.DiceCrossEntropy`, and of the branches in `sononerve.losses.MultiTask`."""
+    """Weights of `sononerve.losses.DiceCrossEntropy`, and of the branches in `sononerve.losses.MultiTask`.
+
+    A branch is left out by the network's settings, as ``network.box=false``: with a weight of 0 it would still answer.
+    """
 
     dice: float = Field(default=1.0, ge=0)
     cross_entropy: float = Field(default=1.0, ge=0)
     deeper: float = Field(default=0.5, ge=0, le=1)
     batch: bool = True
-    presence: float = Field(default=0.5, ge=0)
-    box: float = Field(default=0.2, ge=0)
+    presence: float = Field(default=0.5, gt=0)
+    box: float = Field(default=0.2, gt=0)
     weighting: Literal["fixed", "uncertainty"] = "fixed"
 
     def build(self, heads: tuple[Head, ...] = ()) -> MultiTask:

@@ -52,6 +52,7 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
         threshold=_mean([bundle.config.threshold for bundle in bundles]),
         nerve_share=_mean([bundle.config.nerve_share for bundle in bundles]),
         fold=first.fold,
+        close_up=first.close_up if len({bundle.config.close_up for bundle in bundles}) == 1 else 0.0,
         members=tuple(
             Member(name=told_name(bundle), identity=bundle.identity, fold=bundle.config.fold, split=file)
             for bundle, (file, _) in zip(bundles, splits, strict=True)

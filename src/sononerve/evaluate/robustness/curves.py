@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ...errors import InputError
+from ...runtime.ways import ONCE, Ways
 from ..run import Evaluation, score_sample
 from ..scores import FrameResult
 from ..statistics import Interval, bootstrap_interval
@@ -48,7 +49,8 @@ class Curve:
 class Robustness:
     """The curves of one model by corruption, and what they were measured on, as in `Scores`.
 
-    ``seed``: of what is random in the corruptions. ``retained``: by class, the mean over the corruptions.
+    ``seed``: of what is random in the corruptions. ``ways``: how each frame was looked at. ``retained``: by class, the
+    mean over the corruptions.
     """
 
     sononerve: str
@@ -60,6 +62,7 @@ class Robustness:
     seed: int
     curves: dict[str, Curve]
     retained: dict[str, float | None]
+    ways: Ways = ONCE
 
     @classmethod
     def read(cls, path: Path | str) -> Robustness:
@@ -109,6 +112,7 @@ def measure_robustness(
         seed=seed,
         curves=curves,
         retained={name: _mean([curve.retained[name] for curve in curves.values()]) for name in dataset.classes},
+        ways=scores.ways,
     )
 
 

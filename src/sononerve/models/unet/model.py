@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, cast
 
 import torch
@@ -126,7 +127,7 @@ def _norm(channels: int, config: UNetConfig) -> nn.Module:
     if config.norm == "instance":
         return InstanceNorm(channels)
     if config.norm == "group":
-        return nn.GroupNorm(min(8, channels), channels)
+        return nn.GroupNorm(math.gcd(8, channels), channels)
     return nn.Identity()
 
 

@@ -36,8 +36,8 @@ class NNUNet(SegmentationModel):
 
     As in the plans and the class PlainConvUNet of nnU-Net 2.8: per level two 3 x 3 convolutions, each followed by
     instance normalisation and a leaky ReLU of 0.01; the first convolution of a level has the stride 2; transposed
-    convolutions of 2 x 2; skips are concatenated; every level of the decoder but the two coarsest answers in training
-    (nnU-Net gives the coarsest answer the weight 0); weights begin as He et al. say. With 8 stages it has 46.3 million
+    convolutions of 2 x 2; skips are concatenated; every level of the decoder but the coarsest answers in training
+    (nnU-Net gives that one the weight 0); weights begin as He et al. say. With 8 stages it has 46.3 million
     parameters, as nnU-Net's plan for 512 x 640.
 
     Otherwise: convolutions have no bias, which the normalisation would take out again; the background has no logit of
