@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sononerve.errors import InputError
-from sononerve.models import MODELS, build, check_settings
+from sononerve.models import MODELS, Setting, build, check_settings
 
 ZOO = [name for name, known in MODELS.items() if known.extra == "zoo"]
 
@@ -91,6 +91,14 @@ class TestSmp:
             torch.testing.assert_close(found, colour(frame.expand(1, 3, 32, 32)), atol=1e-5, rtol=1e-5)
         loaded = network.state_dict()["network.encoder.features.17.conv.2.weight"]
         assert torch.equal(loaded, weights["features.17.conv.2.weight"])
+
+    def test_an_encoder_with_weights_learns_slower_and_one_without_does_not(self) -> None:
+        settings: dict[str, Setting] = {"encoder": "mobilenet_v2", "weights": "mobilenet_v2", "rate": 0.25}
+        rates = build("smp-unet", settings, classes=1).learning_rates()
+        assert set(rates.values()) == {0.25}
+        assert "network.encoder.features.0.0.weight" in rates
+        assert not any("decoder" in name or "head" in name for name in rates)
+        assert build("smp-unet", settings | {"weights": "none"}, classes=1).learning_rates() == {}
 
     def test_weights_that_lack_a_layer_do_not_fit(self) -> None:
         network = build("smp-unet", {"encoder": "mobilenet_v2", "weights": "mobilenet_v2"}, classes=1)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from torch import Tensor
 
 from ...errors import InputError
@@ -25,13 +25,15 @@ class SmpConfig(BaseModel):
     """Settings of an `Smp`.
 
     ``encoder``: the name of one of segmentation-models-pytorch's encoders, or ``tu-`` and the name of one of timm's
-    networks. ``weights``: none, or the imported weights that the encoder of the same name begins with.
+    networks. ``weights``: none, or the imported weights that the encoder of the same name begins with. ``rate``: factor
+    on the learning rate of an encoder that begins with weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     encoder: str = "resnet34"
     weights: Literal["none", "mobilenet_v2", "vgg16"] = "none"
+    rate: float = Field(default=0.1, gt=0, le=1)
 
     @field_validator("weights")
     @classmethod
@@ -76,6 +78,7 @@ class Smp(SegmentationModel):
         except ValueError as error:
             raise InputError(f"{refused} cannot be built on it ({error}); choose another encoder") from error
         self.pretrained = None if config.weights == "none" else config.weights
+        self.rate = config.rate
 
     def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
         """``(N, 1, H, W)`` to an `Output`; H and W are multiples of ``divisor``."""
@@ -97,6 +100,12 @@ class Smp(SegmentationModel):
             self.network.encoder.load_state_dict(fitting)
         except RuntimeError as error:
             raise ValueError(str(error)) from error
+
+    def learning_rates(self) -> dict[str, float]:
+        """A lower rate in an encoder that begins with weights worth keeping."""
+        if self.pretrained is None:
+            return {}
+        return {name: self.rate for name, _ in self.named_parameters() if name.startswith("network.encoder.")}
 
 
 def _library(name: str) -> ModuleType:
