@@ -125,9 +125,10 @@ def test_a_length_that_is_told_goes_before_another_kind_in_the_file(
     told: dict[str, object], left: tuple[float | None, int | None, int | None]
 ) -> None:
     """A run's own config.yaml pins its steps; ``--config run/config.yaml --budget 1m`` means a minute."""
-    base = changed(None, DATA, {"steps": 1000})
-    found = changed(base, told, {})
-    assert (found.budget_s, found.epochs, found.steps) == left
+    base = changed(None, DATA, {"steps": 1000, "rounds": 7})
+    for found in (changed(base, told, {}), changed(base, {}, told)):
+        assert (found.budget_s, found.epochs, found.steps) == left
+        assert found.rounds is None
 
 
 @pytest.mark.parametrize(

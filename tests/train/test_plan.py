@@ -100,6 +100,24 @@ def test_steps_are_whole_rounds_of_at_most_forty(planned: Callable[..., Plan], s
     assert plan.rounds <= 40
 
 
+def test_a_plan_that_is_repeated_has_as_many_looks_and_the_same_schedule(planned: Callable[..., Plan]) -> None:
+    first = planned(budget_s=300, tune=2000)
+    assert first.rounds < 40
+    again = planned(steps=first.steps, rounds=first.rounds, tune=2000)
+    assert (again.steps, again.rounds) == (first.steps, first.rounds)
+
+
+@pytest.mark.parametrize("length", [{"steps": 100}, {"epochs": 50}, {"budget_s": 300}])
+def test_no_more_looks_are_taken_than_asked_for(planned: Callable[..., Plan], length: dict[str, object]) -> None:
+    plan = planned(rounds=7, **length)
+    assert (plan.rounds, plan.steps % 7) == (7, 0)
+
+
+def test_there_are_no_more_looks_than_steps(planned: Callable[..., Plan]) -> None:
+    plan = planned(steps=3, rounds=40)
+    assert (plan.steps, plan.rounds) == (3, 3)
+
+
 def test_a_plan_comes_back_from_its_file(planned: Callable[..., Plan], tmp_path: Path) -> None:
     plan = planned(steps=7)
     plan.write(tmp_path / "plan.json")

@@ -20,7 +20,7 @@ from sononerve.train.callbacks import LAST, LOG, SaveState
 from sononerve.train.checkpoint import SafetensorsIO
 from sononerve.train.config import TrainConfig
 from sononerve.train.plan import Plan
-from sononerve.train.run import BUNDLE, CONFIG, PLAN, train
+from sononerve.train.run import BUNDLE, CONFIG, PLAN, begin, train
 
 Weights = dict[str, torch.Tensor]
 Make = Callable[..., TrainConfig]
@@ -252,6 +252,16 @@ def test_resuming_with_other_settings_is_refused_and_names_what_differs(tiny: Ma
         with pytest.raises(InputError, match=f"begun with another {name}; resume without changing it"):
             train(planned.model_copy(update={name: value}), run, resume=True)
     assert (run / PLAN).read_bytes() == before
+
+
+def test_a_run_whose_configuration_tells_no_rounds_goes_on(tiny: Make, tmp_path: Path) -> None:
+    """Runs were begun before their rounds stood there."""
+    run = tmp_path / "run"
+    begin(tiny(), run)
+    old = TrainConfig.read(run / CONFIG).model_copy(update={"rounds": None})
+    old.write(run / CONFIG)
+    for config in (old, tiny()):
+        assert begin(config, run, resume=True).plan == Plan.read(run / PLAN)
 
 
 def test_a_folder_with_a_run_is_not_written_to_without_resume(tiny: Make, tmp_path: Path) -> None:

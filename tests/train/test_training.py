@@ -46,7 +46,8 @@ def test_the_configuration_in_the_folder_repeats_the_training(
 ) -> None:
     config = TrainConfig.read(run / "config.yaml")
     plan = Plan.read(run / "plan.json")
-    assert config == tiny(steps=plan.steps, canvas={"longest": 32, "region": "frame"}, strength=1.0, keep="last")
+    told = {"steps": plan.steps, "rounds": plan.rounds, "strength": 1.0, "keep": "last"}
+    assert config == tiny(canvas={"longest": 32, "region": "frame"}, **told)
     train(config, tmp_path / "again")
     first, second = bundled(run), bundled(tmp_path / "again")
     assert all(torch.equal(first[name], second[name]) for name in first)

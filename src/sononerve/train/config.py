@@ -23,6 +23,7 @@ from ..settings import first_fault, merge, merge_settings
 Precision = Literal["auto", "32", "bf16", "16"]
 
 LENGTHS = ("budget_s", "epochs", "steps")
+LONG = (*LENGTHS, "rounds")  # what is planned anew with another length
 OPTIONS = {"budget_s": "--budget", "patience": "--early-stopping"}
 ADVERSARY_WEIGHT = 0.1  # what --adversary stands for
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -155,11 +156,12 @@ class TrainConfig(_Part):
     """A whole training.
 
     One of ``budget_s`` (seconds of the whole command), ``epochs`` (passes over the fit part) and ``steps`` says how
-    long; a budget where none is given. ``keep``: the weights of the round with the best tune score, or the last ones.
-    ``patience``: stop after so many rounds without a better tune score. ``workers``: processes that vary frames, beside
-    the training's own. ``network``: changes to the model's preset. ``strength``: how often frames are varied, a factor
-    on the probabilities in ``augment``. The plan chooses ``strength``, ``batch`` and ``keep`` where they are None, and
-    the network's width where ``network`` does not say it.
+    long; a budget where none is given. ``rounds``: how many looks at the tune part, at most. ``keep``: the weights of
+    the round with the best tune score, or the last ones. ``patience``: stop after so many rounds without a better tune
+    score. ``workers``: processes that vary frames, beside the training's own. ``network``: changes to the model's
+    preset. ``strength``: how often frames are varied, a factor on the probabilities in ``augment``. The plan chooses
+    ``strength``, ``batch``, ``rounds`` and ``keep`` where they are None, and the network's width where ``network`` does
+    not say it.
     """
 
     data: DataConfig
@@ -176,6 +178,7 @@ class TrainConfig(_Part):
     budget_s: float | None = Field(default=None, ge=5)
     epochs: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
+    rounds: int | None = Field(default=None, ge=1)
     keep: Literal["best", "last"] | None = None
     patience: int | None = Field(default=None, ge=1)
     precision: Precision = "auto"
@@ -218,12 +221,12 @@ def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapp
         if len(lengths) > 1:
             raise InputError(f"training settings: {' and '.join(lengths)} both say how long; expected one of them")
     if any(told.get(name) is not None for name in LENGTHS):
-        values |= dict.fromkeys(LENGTHS)
+        values |= dict.fromkeys(LONG)
     if base is not None and told.get("model") not in (None, base.model):
         values["network"] = {}  # what it says is about another network
     merge(values, told)
     if set(LENGTHS) & set(settings):
-        values |= dict.fromkeys(LENGTHS)
+        values |= dict.fromkeys(LONG)
     merge_settings(values, settings)
     try:
         return TrainConfig.model_validate(values)

@@ -94,14 +94,13 @@ def make_plan(
     else:
         budget = budget or DEFAULT_BUDGET_S
         left = max(0.0, BUDGET_USED * budget - (time.monotonic() - began) - reserve_s)
-        rounds = max(1, min(MOST_ROUNDS, int(MOST_LOOKING * left / look_s)))
+        rounds = config.rounds or max(1, min(MOST_ROUNDS, int(MOST_LOOKING * left / look_s)))
         steps = max(1, int((left - rounds * look_s) / (LOOP * step_s)))
         rounds = next(r for r in range(min(rounds, steps), 0, -1) if steps % r <= LOST * steps)
         steps -= steps % rounds
         why = f"{left:.0f} s of the budget of {budget:.0f} s are left for steps of {step_s:.2f} s"
     if budget is None:
-        rounds = math.ceil(steps / math.ceil(steps / MOST_ROUNDS))
-        steps = rounds * math.ceil(steps / MOST_ROUNDS)
+        steps, rounds = whole_rounds(steps, config.rounds or MOST_ROUNDS)
     told = Choice(name="steps", value=str(steps), reason=why)
     return Plan(
         facts=setup.facts,
@@ -117,6 +116,13 @@ def make_plan(
         look_s=look_s,
         budget_s=budget,
     )
+
+
+def whole_rounds(steps: int, most: int) -> tuple[int, int]:
+    """At least so many steps, in at most so many rounds of as many each: how many steps, and how many rounds."""
+    each = math.ceil(steps / most)
+    rounds = math.ceil(steps / each)
+    return rounds * each, rounds
 
 
 def whole_step(

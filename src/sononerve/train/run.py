@@ -129,7 +129,8 @@ def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
     if not out.is_dir() or ((out / PLAN).exists() and not (out / CONFIG).exists()):
         raise InputError(f"{out}: not a run's folder; use another --out")
     if (out / PLAN).is_file():
-        changed = _difference(TrainConfig.read(out / CONFIG), _pinned(config, Plan.read(out / PLAN)))
+        plan = Plan.read(out / PLAN)
+        changed = _difference(_pinned(TrainConfig.read(out / CONFIG), plan), _pinned(config, plan))
         if changed:
             raise InputError(
                 f"{out}: was begun with another {changed}; resume without changing it, or use another --out"
@@ -138,7 +139,7 @@ def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
 
 def _pinned(config: TrainConfig, plan: Plan) -> TrainConfig:
     """The configuration that repeats a run: what was timed once is now said."""
-    return plan.choices.pinned(config).model_copy(update={"steps": plan.steps})
+    return plan.choices.pinned(config).model_copy(update={"steps": plan.steps, "rounds": plan.rounds})
 
 
 def _difference(one: TrainConfig, other: TrainConfig) -> str | None:
