@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from sononerve.data.module import Batch, as_batch
 from sononerve.losses import DiceCrossEntropy
-from sononerve.models import SegmentationModel, build
+from sononerve.models import Output, SegmentationModel, build
 from sononerve.train import machine
 from sononerve.train.machine import free_memory, step_memory, time_step
 
@@ -26,6 +28,27 @@ def test_timing_steps_leaves_the_model_as_it_was() -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     assert time_step(model, DiceCrossEntropy(), frames(2), "32", "cpu") > 0
     assert all((value == before[name]).all() for name, value in model.state_dict().items())
+
+
+class LearnedLoss(nn.Module):
+    """A loss with a weight of its own, as that of `MultiTask` by uncertainty."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+
+    def forward(self, output: Output, labels: torch.Tensor) -> torch.Tensor:
+        if self.weight.device != output.logits.device:
+            raise RuntimeError("Expected all tensors to be on the same device")
+        return (self.weight * output.logits.square().mean()).sum()
+
+
+def test_a_loss_that_learns_is_timed_where_the_network_is_and_stays_as_it_was() -> None:
+    loss = LearnedLoss()
+    for place in ("meta", "cpu"):  # meta: another device, which every machine has
+        assert time_step(net(), loss, frames(2), "32", place) > 0
+    assert loss.weight.grad is None
+    assert loss.weight.device.type == "cpu"
 
 
 def test_slow_steps_are_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:

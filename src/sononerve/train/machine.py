@@ -100,7 +100,7 @@ def time_step(
     done: float = 1.0,
     adversary: Adversary | None = None,
 ) -> float:
-    """Median seconds of one training step on a copy of the model, after a warm-up.
+    """Median seconds of one training step on copies of model, loss and adversary, after a warm-up.
 
     Steps that take seconds are timed less often, down to one without a warm-up. ``done``: at which share of the
     training, 0..1, where the network is frozen for some of it. ``adversary``: one that learns and is listened to.
@@ -111,7 +111,7 @@ def time_step(
     network.thaw(done)
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    batch = batch.to(device)
+    batch, judge = batch.to(device), copy.deepcopy(loss).to(device)
     rival = copy.deepcopy(adversary)
     if rival is not None:
         rival.to(device).begin()
@@ -121,7 +121,7 @@ def time_step(
         optimizer.zero_grad()
         with _autocast(precision, accelerator):
             output = network(*batch.inputs)
-            value = loss(output, batch.labels)
+            value = judge(output, batch.labels)
             if rival is not None:
                 value = value + rival.step(batch, output.logits, strength=1.0)[0]
         value.backward()
