@@ -24,6 +24,12 @@ def test_neighbours_of_a_nested_field_stay() -> None:
     assert values == {"a": {"b": None, "c": 2}, "d": 3, "e": {"f": {"g": 4}}}
 
 
+def test_what_is_nested_below_a_plain_value_is_kept_to_be_refused() -> None:
+    values: dict[str, object] = {"batch": None, "seed": 1}
+    merge_settings(values, {"batch.size": 4, "seed.of.all": 2})
+    assert values == {"batch": {"size": 4}, "seed": {"of": {"all": 2}}}
+
+
 def test_what_is_not_told_does_not_count() -> None:
     values: dict[str, object] = {"a": 1, "b": {"c": 2}}
     merge(values, {"a": None, "b": {"c": None, "d": 5}})

@@ -32,9 +32,10 @@ def merge(values: dict[str, object], told: Mapping[str, object], none_counts: bo
     """Put what was ``told``, nested by field, over ``values``; None is not told unless ``none_counts``."""
     for key, value in told.items():
         if isinstance(value, Mapping):
-            inner = values.setdefault(key, {})
-            if isinstance(inner, dict):
-                merge(inner, value, none_counts)
+            inner = values.get(key)
+            if not isinstance(inner, dict):  # what is nested where nothing is will be refused by the field
+                inner = values[key] = {}
+            merge(inner, value, none_counts)
         elif value is not None or none_counts:
             values[key] = value
 

@@ -42,14 +42,16 @@ def test_set_reaches_into_nested_fields_without_touching_their_neighbours() -> N
         ("augment.flip.q=1", "augment.flip.q"),
         ("batch=0", "batch"),
         ("batch=many", "batch"),
+        ("batch.size=4", "batch"),
         ("precision=8", "precision"),
         ("optimiser=3", "optimiser"),
         ("canvas.longest=8", "canvas.longest"),
     ],
 )
 def test_a_field_that_is_unknown_or_wrong_is_named(setting: str, field: str) -> None:
-    with pytest.raises(InputError, match=f"training settings: {field}: .*found"):
-        changed(None, DATA, parse_settings([setting]))
+    for base in (None, changed(None, DATA, {})):
+        with pytest.raises(InputError, match=f"training settings: {field}: .*found"):
+            changed(base, DATA, parse_settings([setting]))
 
 
 @settings(max_examples=20)
