@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sononerve.errors import InputError
+from sononerve.settings import parse_settings
 from sononerve.train.compare.entries import Entry, parse_entries
 from sononerve.train.compare.recipe import Recipe
 from sononerve.train.config import TrainConfig, changed
@@ -87,6 +88,23 @@ def test_a_setting_that_a_network_does_not_know_names_the_entry(recipe: Recipe) 
     wrong = recipe.model_copy(update={"entries": parse_entries(["odd=unet:network.gates=1"])})
     with pytest.raises(InputError, match=r"--models odd: --set network\.gates"):
         wrong.config(next(wrong.runs(1)))
+
+
+@pytest.mark.parametrize(
+    ("setting", "option"),
+    [
+        ("model=unet-notebook", "--models"),
+        ("seed=3", "--seeds"),
+        ("data.fold=1", "--folds or --split"),
+        ("data={folder: elsewhere}", "the argument DATA"),
+    ],
+)
+def test_what_the_comparison_sets_itself_cannot_be_set_beside_it(recipe: Recipe, setting: str, option: str) -> None:
+    settings = parse_settings([setting])
+    own = recipe.model_copy(update={"entries": (Entry(label="odd", model="unet", settings=settings),)})
+    for wrong, label in ((own, "odd"), (recipe.model_copy(update={"settings": settings}), "unet")):
+        with pytest.raises(InputError, match=rf"--models {label}: --set \S+: the comparison .* use {option}"):
+            wrong.config(next(wrong.runs(1)))
 
 
 def test_the_command_that_is_told_asks_for_the_same(

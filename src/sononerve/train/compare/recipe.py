@@ -17,6 +17,8 @@ from ..config import TrainConfig, changed
 from .entries import Entry
 
 OPTIONS = {"budget_s": "--budget", "canvas.longest": "--size", "precision": "--precision"}
+OWN = {"model": "--models", "seed": "--seeds", "data.fold": "--folds or --split", "data.folder": "the argument DATA"}
+"""Settings that the comparison itself makes for each training, and what says them."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,12 @@ class Recipe(BaseModel):
     def config(self, run: Run) -> TrainConfig:
         """The configuration of one training; raise `InputError` naming the entry whose settings are wrong."""
         told = {"model": run.entry.model, "seed": run.seed, "data": {"fold": run.fold}}
+        settings = self.settings | run.entry.settings
         try:
-            config = changed(self.base, told, self.settings | run.entry.settings)
+            own = next((name for name in _flat(settings) if name in OWN), None)
+            if own is not None:
+                raise InputError(f"--set {own}: the comparison itself sets it; use {OWN[own]}")
+            config = changed(self.base, told, settings)
             check_settings(config.model, config.network)
         except InputError as error:
             raise InputError(f"--models {run.entry.label}: {error}") from error
