@@ -25,6 +25,7 @@ from sononerve.train.run import BUNDLE, CONFIG, PLAN, begin, train
 Weights = dict[str, torch.Tensor]
 Make = Callable[..., TrainConfig]
 Read = Callable[[Path], Weights]
+Cli = Callable[..., tuple[int, str, str]]
 
 ROUNDS = 4
 PATIENCE_S = 120.0
@@ -243,6 +244,8 @@ def test_resuming_with_other_settings_is_refused_and_names_what_differs(tiny: Ma
     for name, value in {
         "seed": 1,
         "batch": 2,
+        "steps": 5000,
+        "rounds": 2,
         "keep": "best",
         "strength": 0.5,
         "precision": "bf16",
@@ -252,6 +255,29 @@ def test_resuming_with_other_settings_is_refused_and_names_what_differs(tiny: Ma
         with pytest.raises(InputError, match=f"begun with another {name}; resume without changing it"):
             train(planned.model_copy(update={name: value}), run, resume=True)
     assert (run / PLAN).read_bytes() == before
+
+
+@pytest.mark.parametrize("steps", [10, 12, None])
+def test_steps_that_make_as_many_whole_rounds_are_no_other_steps(steps: int | None, tiny: Make, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    begin(tiny(steps=10), run)
+    assert begin(tiny(steps=steps), run, resume=True).plan.steps == 12
+
+
+def test_what_is_typed_beside_resume_is_compared_with_what_the_run_was_begun_with(
+    tiny: Make, phantom_folder: Path, cli: Cli, tmp_path: Path
+) -> None:
+    run, file = tmp_path / "run", tmp_path / "asked.yaml"
+    train = ("train", phantom_folder, "--out", run, "--plan-only")
+    tiny().write(file)
+    assert cli(*train, "--config", file)[0] == 0
+    assert cli(*train, "--resume")[0] == 0
+    assert cli(*train, "--resume", "--config", file)[0] == 0
+    tiny(seed=7).write(file)
+    for words, name in ((("--set", "steps=5000"), "steps"), (("--config", file), "seed")):
+        status, _, error = cli(*train, "--resume", *words)
+        assert status == 2
+        assert f"begun with another {name}; resume without changing it" in error
 
 
 def test_a_run_whose_configuration_tells_no_rounds_goes_on(tiny: Make, tmp_path: Path) -> None:

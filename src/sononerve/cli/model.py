@@ -142,7 +142,9 @@ def train(
         "deterministic": deterministic,
         "tensorboard": tensorboard,
     }
-    base = out / CONFIG if resume and (out / CONFIG).is_file() else config_file
+    base = config_file
+    if base is None and resume and (out / CONFIG).is_file():
+        base = out / CONFIG
     config = changed(None if base is None else TrainConfig.read(base), told, parse_settings(setting or []))
     if plan_only:
         begin(config, out, split_file, resume)

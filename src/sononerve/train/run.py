@@ -24,7 +24,7 @@ from .calibrate import MOST_PRESENCES, calibrate
 from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
-from .plan import Plan, make_plan
+from .plan import Plan, make_plan, whole_rounds
 from .pretrained import check_pretrained, load_pretrained
 from .refine import learn_refined
 from .setup import Setup, set_up
@@ -130,7 +130,7 @@ def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
         raise InputError(f"{out}: not a run's folder; use another --out")
     if (out / PLAN).is_file():
         plan = Plan.read(out / PLAN)
-        changed = _difference(_pinned(TrainConfig.read(out / CONFIG), plan), _pinned(config, plan))
+        changed = _difference(_pinned(TrainConfig.read(out / CONFIG), plan), _asked(config, plan))
         if changed:
             raise InputError(
                 f"{out}: was begun with another {changed}; resume without changing it, or use another --out"
@@ -140,6 +140,12 @@ def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
 def _pinned(config: TrainConfig, plan: Plan) -> TrainConfig:
     """The configuration that repeats a run: what was timed once is now said."""
     return plan.choices.pinned(config).model_copy(update={"steps": plan.steps, "rounds": plan.rounds})
+
+
+def _asked(config: TrainConfig, plan: Plan) -> TrainConfig:
+    """What `_pinned` would say of a run that was begun with this; a length that was not said is the plan's."""
+    steps, rounds = whole_rounds(config.steps or plan.steps, config.rounds or plan.rounds)
+    return plan.choices.pinned(config).model_copy(update={"steps": steps, "rounds": rounds})
 
 
 def _difference(one: TrainConfig, other: TrainConfig) -> str | None:
