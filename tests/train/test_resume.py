@@ -299,6 +299,20 @@ def test_a_folder_with_a_run_is_not_written_to_without_resume(tiny: Make, tmp_pa
     assert [path.name for path in run.iterdir()] == [CONFIG]
 
 
+@pytest.mark.parametrize("files", [("notes.txt",), (CONFIG, "notes.txt"), ("split.json",), (PLAN,)])
+def test_a_folder_that_holds_no_run_is_not_gone_on_with(files: tuple[str, ...], tiny: Make, tmp_path: Path) -> None:
+    for name in files:
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match="not a run's folder; use another --out"):
+        begin(tiny(), tmp_path, resume=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)
+
+
+def test_a_run_that_was_stopped_while_its_first_file_was_written_begins_anew(tiny: Make, tmp_path: Path) -> None:
+    (tmp_path / f".{CONFIG}.1a2b3c4d.tmp").write_text("seed: ")
+    assert begin(tiny(), tmp_path, resume=True).plan == Plan.read(tmp_path / PLAN)
+
+
 def test_a_damaged_state_is_named_when_resumed(tiny: Make, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:

@@ -126,7 +126,7 @@ def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
         return
     if not resume:
         raise InputError(f"{out}: is there already; use --resume to go on with it, or another --out")
-    if not out.is_dir() or ((out / PLAN).exists() and not (out / CONFIG).exists()):
+    if not _holds_run(out):
         raise InputError(f"{out}: not a run's folder; use another --out")
     if (out / PLAN).is_file():
         plan = Plan.read(out / PLAN)
@@ -135,6 +135,14 @@ def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
             raise InputError(
                 f"{out}: was begun with another {changed}; resume without changing it, or use another --out"
             )
+
+
+def _holds_run(out: Path) -> bool:
+    """Whether a run was begun there, or stopped while its first files were written: the plan comes last."""
+    if (out / PLAN).exists():
+        return (out / CONFIG).exists()
+    whole = {path.name for path in out.iterdir()} - {path.name for path in out.glob(".*.tmp")}
+    return whole <= {CONFIG, SPLIT, DROPPED} and (CONFIG in whole or not whole)
 
 
 def _pinned(config: TrainConfig, plan: Plan) -> TrainConfig:
