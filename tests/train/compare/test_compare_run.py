@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sononerve.data.split import Split
+from sononerve.data.dataset import load_dataset
+from sononerve.data.split import Fold, Split, split
 from sononerve.errors import InputError, TrainingError
 from sononerve.train.compare.comparison import Comparison
 from sononerve.train.compare.results import Result
@@ -147,6 +148,17 @@ def test_a_folder_that_is_there_is_not_gone_on_with_unasked_nor_otherwise(
     (tmp_path / "other" / "file").touch()
     with pytest.raises(InputError, match="not the folder of a comparison"):
         small(tiny, tmp_path / "other", "unet", resume=True)
+
+
+def test_a_split_of_other_data_leaves_no_folder(tiny: Make, phantom_folder: Path, tmp_path: Path) -> None:
+    division = split(load_dataset(phantom_folder), folds=3)
+    last = division.folds[2].test[0]
+    other = division.model_copy(update={"hashes": division.hashes | {last: "0" * 64}})
+    empty = Fold(fit=(), tune=(), test=())
+    other.model_copy(update={"folds": (empty, empty, other.folds[2])}).write(tmp_path / "split.json")
+    with pytest.raises(InputError, match=f"{last} is not the frame that was split under this name"):
+        small(tiny, tmp_path / "out", "unet", split_file=tmp_path / "split.json")
+    assert not (tmp_path / "out").exists()
 
 
 def test_wrong_settings_leave_no_folder(tiny: Make, tmp_path: Path) -> None:

@@ -121,6 +121,8 @@ def _split(dataset: Dataset, out: Path, folds: int | None, split_file: Path | No
     given = None if split_file is None else Split.read(split_file)
     if not (out / SPLIT_FILE).is_file():
         if given is not None:
+            for number in range(len(given.folds)):
+                given.check(dataset, number)
             return given
         with counted("find duplicates") as progress:
             return split(dataset, folds or 1, progress=progress)
