@@ -24,6 +24,23 @@ def test_names_labels_and_settings() -> None:
     )
 
 
+def test_commas_and_colons_in_brackets_and_quotes_belong_to_the_value() -> None:
+    text = """lists=unet:data.classes=[nerve, "a:b"]:network={width: 8, depth: 3}:data.layout='p,q':x="y,\\",z",unet"""
+    assert parse_entries([text]) == (
+        Entry(
+            label="lists",
+            model="unet",
+            settings={
+                "data.classes": ["nerve", "a:b"],
+                "network": {"width": 8, "depth": 3},
+                "data.layout": "p,q",
+                "x": 'y,",z',
+            },
+        ),
+        Entry(label="unet", model="unet"),
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -34,6 +51,7 @@ def test_names_labels_and_settings() -> None:
         ("a=unet:seed", r"--models a=unet:seed: seed: expected name=value"),
         ("unet,unet", r"--models: unet comes twice; .* another label"),
         ("unet,", r"--models : '' is no label"),
+        ("a=unet:data.classes=[nerve,unet", r"--models a=unet:data\.classes=\[nerve,unet: .* is not a value"),
     ],
 )
 def test_a_wrong_entry_is_named(text: str, fault: str) -> None:
@@ -43,27 +61,34 @@ def test_a_wrong_entry_is_named(text: str, fault: str) -> None:
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
-    told = {"data": {"folder": tmp_path, "spacing_mm": (0.1, 0.2), "classes": ("nerve", "vessel")}}
+    data = {"spacing_mm": (0.1, 0.2), "classes": ("nerve", "vessel"), "drop": "contradictions"}
+    told = {"data": {"folder": tmp_path, **data}}
     base = changed(
         None,
         told | {"budget_s": 60, "precision": "bf16", "canvas": {"longest": 64}, "strength": 1.0},
         {"augment.flip.p": 0.25},
     )
-    entries = parse_entries(["unet", "gan=unet:loss.dice=0.5:precision='32'"])
-    return Recipe(base=base, settings={"batch": 4}, entries=entries, seeds=(0, 1), threads=1)
+    entries = parse_entries(
+        [
+            "unet",
+            "gan=unet:loss.dice=0.5:precision='32'",
+            "open=unet:strength=null:deterministic=true:data.classes=[nerve,vessel]",
+        ]
+    )
+    return Recipe(base=base, settings={"batch": 4, "canvas.longest": None}, entries=entries, seeds=(0, 1), threads=1)
 
 
 def test_entries_and_seeds_are_added_and_known_ones_stay(recipe: Recipe, tmp_path: Path) -> None:
     later = recipe.model_copy(update={"entries": parse_entries(["unet-notebook", "unet"]), "seeds": (2, 0)})
     joined = recipe.joined(later, tmp_path)
-    assert [entry.label for entry in joined.entries] == ["unet", "gan", "unet-notebook"]
+    assert [entry.label for entry in joined.entries] == ["unet", "gan", "open", "unet-notebook"]
     assert joined.seeds == (0, 1, 2)
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"entries": (Entry(label="gan", model="unet"),)}, "gan was begun as unet:loss.*=32, not as unet"),
+        ({"entries": (Entry(label="gan", model="unet"),)}, 'gan was begun as unet:loss.*="32", not as unet'),
         ({"settings": {"batch": 8}}, "begun with another settings"),
         ({"threads": 2}, "begun with another threads"),
     ],

@@ -12,6 +12,7 @@ from ...models import MODELS
 from ...settings import parse_settings
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+PIECE = re.compile(r""""(?:\\.|[^"\\])*"|'[^']*'|.""", re.DOTALL)  # text in quotes, or one character
 EXPECTED = "expected NAME, LABEL=NAME or LABEL=NAME:setting=value:setting=value"
 
 
@@ -33,7 +34,7 @@ def parse_entries(texts: Sequence[str]) -> tuple[Entry, ...]:
     >>> [entry.label for entry in parse_entries(["unet,narrow=unet:network.width=24"])]
     ['unet', 'narrow']
     """
-    entries = tuple(_parse(word.strip()) for text in texts for word in text.split(","))
+    entries = tuple(_parse(word.strip()) for text in texts for word in _parts(text, ","))
     labels = [entry.label for entry in entries]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
@@ -41,8 +42,20 @@ def parse_entries(texts: Sequence[str]) -> tuple[Entry, ...]:
     return entries
 
 
+def _parts(text: str, separator: str) -> list[str]:
+    """The text cut at separators, but for those in a value's brackets and quotes."""
+    parts, depth = [""], 0
+    for piece in PIECE.findall(text):
+        depth += (piece in ("[", "{")) - (piece in ("]", "}"))
+        if piece == separator and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
 def _parse(text: str) -> Entry:
-    head, *settings = text.split(":")
+    head, *settings = _parts(text, ":")
     label, equals, model = head.partition("=")
     model = model if equals else label
     if settings and not equals:

@@ -128,8 +128,9 @@ class Recipe(BaseModel):
         words += [] if data.subject_pattern is None else ["--subject-pattern", data.subject_pattern]
         words += [] if data.spacing_mm is None else ["--spacing-mm", ",".join(map(str, data.spacing_mm))]
         told = self.base.model_dump(mode="json", exclude={"data"}, exclude_defaults=True)
+        told |= {"data": {"drop": data.drop}} if data.drop != "nothing" else {}
         for name, value in (_flat(told) | self.settings).items():
-            option = OPTIONS.get(name)
+            option = None if value is None else OPTIONS.get(name)
             words += ["--set", f"{name}={json.dumps(value)}"] if option is None else [option, str(value)]
         return shlex.join(words)
 
@@ -157,4 +158,4 @@ def _flat(values: Mapping[str, object], before: str = "") -> dict[str, object]:
 
 
 def _told(entry: Entry) -> str:
-    return ":".join([entry.model, *(f"{name}={value}" for name, value in entry.settings.items())])
+    return ":".join([entry.model, *(f"{name}={json.dumps(value)}" for name, value in entry.settings.items())])
