@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from sononerve.data.module import Batch, as_batch
 from sononerve.losses import DiceCrossEntropy
 from sononerve.models import Output, SegmentationModel, build
 from sononerve.train import machine
-from sononerve.train.machine import free_memory, step_memory, time_step
+from sononerve.train.machine import free_memory, half_precision, step_memory, time_step, wait_for
 
 
 def net(width: int = 4) -> SegmentationModel:
@@ -57,6 +59,28 @@ def test_slow_steps_are_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model.register_forward_hook(lambda *_: taken.append(1))
     assert time_step(model, DiceCrossEntropy(), frames(2), "32", "cpu") > 0
     assert len(taken) == 1
+
+
+@pytest.mark.parametrize("accelerator", ["cuda", "mps"])
+def test_a_gpu_is_waited_for(accelerator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = []
+    monkeypatch.setattr(f"torch.{accelerator}.synchronize", lambda: waited.append(1))
+    wait_for(accelerator)
+    assert waited == [1]
+
+
+@pytest.mark.parametrize(("major", "expected"), [(7, "16"), (8, "bf16")])
+def test_a_gpu_that_only_emulates_bf16_has_16_bit(major: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute capability 7, as of a T4, takes tensors of bf16 but has no unit for them."""
+    monkeypatch.setattr(torch.version, "hip", None)
+    for name, found in {
+        "is_available": True,
+        "current_device": 0,
+        "get_device_properties": SimpleNamespace(major=major),
+        "_check_bf16_tensor_supported": True,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, found=found: found)
+    assert half_precision("cuda") == expected
 
 
 def test_memory_of_a_frame_grows_with_its_pixels_and_not_with_the_batch() -> None:

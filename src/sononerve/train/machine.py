@@ -35,7 +35,9 @@ def half_precision(accelerator: Accelerator) -> Arithmetic | None:
     """The 16-bit arithmetic that may be faster there; None where there is none."""
     if accelerator == "mps":
         return None
-    return "16" if accelerator == "cuda" and not torch.cuda.is_bf16_supported() else "bf16"
+    if accelerator == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return "16"
+    return "bf16"
 
 
 def free_memory(accelerator: Accelerator) -> int | None:
@@ -128,10 +130,17 @@ def time_step(
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         average.update_parameters(network)
-        if accelerator == "cuda":
-            torch.cuda.synchronize()
+        wait_for(accelerator)
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds[min(warm, len(seconds) - 1) :])
+
+
+def wait_for(accelerator: str) -> None:
+    """Return when the accelerator has done what it was sent: it works while Python goes on."""
+    if accelerator == "cuda":
+        torch.cuda.synchronize()
+    elif accelerator == "mps":
+        torch.mps.synchronize()
 
 
 def _autocast(precision: str, accelerator: str) -> AbstractContextManager[object]:
