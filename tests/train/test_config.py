@@ -54,6 +54,12 @@ def test_a_field_that_is_unknown_or_wrong_is_named(setting: str, field: str) -> 
             changed(base, DATA, parse_settings([setting]))
 
 
+@pytest.mark.parametrize("folds", [-1, 1, 21])
+def test_inner_folds_that_cannot_be_are_refused_with_those_that_can(folds: int) -> None:
+    with pytest.raises(InputError, match=f"refine.folds: expected 0, or 2 to 20, found {folds}$"):
+        changed(None, DATA, {"refine.folds": folds})
+
+
 @settings(max_examples=20)
 @given(
     seed=st.integers(0, 2**32),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator, model_validator
 
 from ..data.augment import Augment
 from ..errors import InputError
@@ -25,6 +25,7 @@ Precision = Literal["auto", "32", "bf16", "16"]
 LENGTHS = ("budget_s", "epochs", "steps")
 LONG = (*LENGTHS, "rounds")  # what is planned anew with another length
 OPTIONS = {"budget_s": "--budget", "patience": "--early-stopping"}
+MOST_FOLDS = 20  # of a refiner
 ADVERSARY_WEIGHT = 0.1  # what --adversary stands for
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -127,16 +128,23 @@ class AdversaryConfig(_Part):
 class RefineConfig(_Part):
     """A refiner behind the network, `sononerve.models.refiner.Refined`; without ``folds`` there is none.
 
-    ``folds``: inner folds of the frames to fit; for each a network is trained without it, whose answers for it the
-    refiner learns from. ``inner``: how many steps each of these networks takes, ``length``: how many the refiner takes,
-    both as a factor on those of the network itself. ``width``, ``depth``: the refiner's.
+    ``folds``: 0, or 2 to 20 inner folds of the frames to fit; for each a network is trained without it, whose answers
+    for it the refiner learns from. ``inner``: how many steps each of these networks takes, ``length``: how many the
+    refiner takes, both as a factor on those of the network itself. ``width``, ``depth``: the refiner's.
     """
 
-    folds: Literal[0] | Annotated[int, Field(ge=2, le=20)] = 0
+    folds: int = 0
     inner: float = Field(default=0.5, gt=0, le=2)
     length: float = Field(default=0.5, gt=0, le=2)
     width: int = Field(default=16, ge=1, le=512)
     depth: int = Field(default=3, ge=2, le=6)
+
+    @field_validator("folds")
+    @classmethod
+    def _none_or_some(cls, folds: int) -> int:
+        if folds and not 2 <= folds <= MOST_FOLDS:
+            raise ValueError(f"expected 0, or 2 to {MOST_FOLDS}")
+        return folds
 
     @property
     def share(self) -> float:
