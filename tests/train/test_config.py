@@ -60,6 +60,14 @@ def test_inner_folds_that_cannot_be_are_refused_with_those_that_can(folds: int) 
         changed(None, DATA, {"refine.folds": folds})
 
 
+def test_an_adversary_that_is_never_heard_is_refused() -> None:
+    silent = {"adversary.warm_up": 0.6, "adversary.head_start": 0.4}
+    with pytest.raises(InputError, match=r"adversary: warm_up and head_start: .* never heard; expected less than 1"):
+        changed(None, DATA, silent | {"adversary.weight": 0.1})
+    assert changed(None, DATA, silent).adversary.weight == 0
+    assert changed(None, DATA, silent | {"adversary.weight": 0.1, "adversary.warm_up": 0.5}).adversary.weight == 0.1
+
+
 @settings(max_examples=20)
 @given(
     seed=st.integers(0, 2**32),

@@ -117,6 +117,12 @@ class AdversaryConfig(_Part):
     layers: int = Field(default=3, ge=1, le=5)
     learning_rate: float = Field(default=1e-3, gt=0)
 
+    @model_validator(mode="after")
+    def _is_heard(self) -> AdversaryConfig:
+        if self.weight > 0 and self.warm_up + self.head_start >= 1:
+            raise ValueError("warm_up and head_start: the adversary is never heard; expected less than 1 together")
+        return self
+
     def strength(self, done: float) -> float:
         """How much of its weight the adversary has when ``done`` of the training, 0..1, is over."""
         since = done - self.warm_up - self.head_start
