@@ -116,6 +116,23 @@ def test_a_setting_that_a_network_does_not_know_names_the_entry(recipe: Recipe) 
 
 
 @pytest.mark.parametrize(
+    ("settings", "entry", "by_time"),
+    [
+        ({}, "a=unet", True),
+        ({}, "a=unet:steps=9", False),
+        ({"steps": 9}, "a=unet", False),
+        ({"epochs": 9}, "a=unet", False),
+        ({"steps": 9}, "a=unet:steps=null", True),
+    ],
+)
+def test_an_entry_ends_by_time_where_its_own_configuration_says_so(
+    recipe: Recipe, settings: dict[str, object], entry: str, by_time: bool
+) -> None:
+    entries = parse_entries([entry])
+    assert recipe.model_copy(update={"settings": settings, "entries": entries}).by_time(entries[0]) is by_time
+
+
+@pytest.mark.parametrize(
     ("setting", "option"),
     [
         ("model=unet-notebook", "--models"),

@@ -28,7 +28,7 @@ def set_paces(recipe: Recipe, runs: Sequence[Run], places: Places) -> list[Failu
     missing = [run for run in first.values() if not places.pace(run.entry.label).is_file()]
     known = [run for run in first.values() if places.pace(run.entry.label).is_file()]
     factor, failures = 1.0, list[Failure]()
-    if missing and known and recipe.by_time:
+    if missing and known and recipe.by_time(known[0].entry):
         again = _plan(recipe, known[0], places)
         if isinstance(again, Failure):
             return [again]

@@ -55,11 +55,10 @@ class Recipe(BaseModel):
     seeds: tuple[int, ...] = Field(min_length=1)
     threads: int | None = Field(default=None, ge=1)
 
-    @property
-    def by_time(self) -> bool:
-        """Whether trainings end by time, and not after so many steps or passes."""
-        told = self.base.model_dump() | self.settings
-        return told["steps"] is None and told["epochs"] is None
+    def by_time(self, entry: Entry) -> bool:
+        """Whether the entry's trainings end by time, and not after so many steps or passes."""
+        config = self.config(Run(entry, fold=0, seed=self.seeds[0]))
+        return config.steps is None and config.epochs is None
 
     def config(self, run: Run) -> TrainConfig:
         """The configuration of one training; raise `InputError` naming the entry whose settings are wrong."""
