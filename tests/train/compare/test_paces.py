@@ -76,6 +76,16 @@ def test_where_steps_were_asked_for_nothing_is_scaled(tiny: Make, speed: Steps, 
     assert steps_of(recipe, tmp_path) == {"unet": 7, "later": 7}
 
 
+def test_an_entry_that_says_its_steps_has_them_and_times_nobody_else(tiny: Make, speed: Steps, tmp_path: Path) -> None:
+    recipe = begun(tiny, "said=unet:steps=30,unet")
+    speed |= {"said": 30, "unet": 100}
+    set_paces(recipe, list(recipe.runs(1)), Places(tmp_path))
+    speed |= {"unet": 50, "later": 20, "also-said": 7}
+    recipe = begun(tiny, "said=unet:steps=30,unet,later=unet:network.depth=2,also-said=unet:steps=7")
+    set_paces(recipe, list(recipe.runs(1)), Places(tmp_path))
+    assert steps_of(recipe, tmp_path) == {"said": 30, "unet": 100, "later": 40, "also-said": 7}
+
+
 def test_the_pace_tells_no_place_of_this_machine(tiny: Make, speed: Steps, tmp_path: Path) -> None:
     recipe = begun(tiny, "unet")
     speed |= {"unet": 3}

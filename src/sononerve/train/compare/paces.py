@@ -2,7 +2,7 @@
 
 The pace of an entry is its whole configuration with all that the plan chose, steps included. A budget is time on the
 machine where the comparison began. An entry that comes later, perhaps elsewhere, gets as many steps as take it the time
-that the first entry's take, both timed there and then.
+that the first entry's take, both timed there and then; one whose steps or passes are said has those.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ def set_paces(recipe: Recipe, runs: Sequence[Run], places: Places) -> list[Failu
     for run in runs:
         first.setdefault(run.entry.label, run)
     missing = [run for run in first.values() if not places.pace(run.entry.label).is_file()]
-    known = [run for run in first.values() if places.pace(run.entry.label).is_file()]
+    timed = {run.entry.label: recipe.by_time(run.entry) for run in first.values()}
+    known = [run for run in first.values() if run not in missing and timed[run.entry.label]]
     factor, failures = 1.0, list[Failure]()
-    if missing and known and recipe.by_time(known[0].entry):
+    if known and any(timed[run.entry.label] for run in missing):
         again = _plan(recipe, known[0], places)
         if isinstance(again, Failure):
             return [again]
@@ -39,7 +40,7 @@ def set_paces(recipe: Recipe, runs: Sequence[Run], places: Places) -> list[Failu
         if isinstance(found, Failure):
             failures.append(found)
             continue
-        steps = max(1, round(factor * (found.steps or 1)))
+        steps = max(1, round((factor if timed[run.entry.label] else 1.0) * (found.steps or 1)))
         console.print(f"pace: {run.entry.label}, {steps} steps")
         data = found.data.model_copy(update={"folder": Path(found.data.folder.name)})
         found.model_copy(update={"steps": steps, "data": data}).write(places.pace(run.entry.label))
