@@ -123,6 +123,8 @@ def test_a_setting_that_a_network_does_not_know_names_the_entry(recipe: Recipe) 
         ({"steps": 9}, "a=unet", False),
         ({"epochs": 9}, "a=unet", False),
         ({"steps": 9}, "a=unet:steps=null", True),
+        ({"steps": 9}, "a=unet:budget_s=30", True),
+        ({"budget_s": 30}, "a=unet:epochs=2", False),
     ],
 )
 def test_an_entry_ends_by_time_where_its_own_configuration_says_so(

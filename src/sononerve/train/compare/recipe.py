@@ -63,12 +63,11 @@ class Recipe(BaseModel):
     def config(self, run: Run) -> TrainConfig:
         """The configuration of one training; raise `InputError` naming the entry whose settings are wrong."""
         told = {"model": run.entry.model, "seed": run.seed, "data": {"fold": run.fold}}
-        settings = self.settings | run.entry.settings
         try:
-            own = next((name for name in _flat(settings) if name in OWN), None)
+            own = next((name for name in _flat(self.settings | run.entry.settings) if name in OWN), None)
             if own is not None:
                 raise InputError(f"--set {own}: the comparison itself sets it; use {OWN[own]}")
-            config = changed(self.base, told, settings)
+            config = changed(changed(self.base, told, self.settings), {}, run.entry.settings)
             check_settings(config.model, config.network)
         except InputError as error:
             raise InputError(f"--models {run.entry.label}: {error}") from error
