@@ -150,6 +150,16 @@ def test_a_folder_that_is_there_is_not_gone_on_with_unasked_nor_otherwise(
         small(tiny, tmp_path / "other", "unet", resume=True)
 
 
+@pytest.mark.parametrize("words", [("--resume",), ("--report-only",), ("--report-only", "--models", "unet")])
+def test_without_a_comparison_there_is_nothing_to_go_on_with(
+    words: tuple[str, ...], cli: Cli, phantom_folder: Path, tmp_path: Path
+) -> None:
+    status, _, error = cli("compare", phantom_folder, "--out", tmp_path / "mistyped", *words)
+    assert status == 2
+    assert "mistyped: holds no comparison to go on with" in error
+    assert not (tmp_path / "mistyped").exists()
+
+
 def test_a_split_of_other_data_leaves_no_folder(tiny: Make, phantom_folder: Path, tmp_path: Path) -> None:
     division = split(load_dataset(phantom_folder), folds=3)
     last = division.folds[2].test[0]

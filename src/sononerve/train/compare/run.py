@@ -54,6 +54,8 @@ def compare(
     for name in scores:
         if name not in SCORES:
             raise InputError(f"--scores {name}: not known; expected some of {', '.join(SCORES)}")
+    if (report_only or (resume and not models)) and not (out / RECIPE_FILE).is_file():
+        raise InputError(f"{out}: holds no comparison to go on with; use the --out of one, or begin one with --models")
     recipe = _recipe(config, models, seeds, settings or {}, threads, out, resume or report_only)
     reference = _reference(recipe, reference)
     dataset = open_data(recipe.base)
