@@ -16,6 +16,7 @@ from sononerve.train.compare.comparison import Comparison
 from sononerve.train.compare.results import Result
 from sononerve.train.compare.run import compare
 from sononerve.train.config import TrainConfig
+from sononerve.train.plan import Plan
 
 Make = Callable[..., TrainConfig]
 Cli = Callable[..., tuple[int, str, str]]
@@ -68,6 +69,8 @@ def test_every_run_has_the_split_of_the_comparison_and_a_result_with_all_its_tes
         assert {frame.group for frame in result.frames} == {division.groups[n] for n in division.folds[0].test}
         assert (result.plan.steps, result.training.steps, result.plan.strength) == (2, 2, 1.0)
         assert result.prediction.latency_ms > 0
+        pace, plan = (finished / place for place in (f"paces/{label}.yaml", f"runs/{name}/plan.json"))
+        assert TrainConfig.read(pace).rounds == Plan.read(plan).rounds
 
 
 def test_the_report_has_table_picture_and_json(finished: Path) -> None:
