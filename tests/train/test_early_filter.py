@@ -85,6 +85,26 @@ def test_the_first_look_alone_decides_what_passes_where_there_is_a_mirrored_one(
         np.testing.assert_allclose(found.uncertainty, both.uncertainty if passes else 0 * both.uncertainty, atol=1e-5)
 
 
+def test_a_filtered_frame_stays_empty_whatever_its_mirror_says(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sononerve.runtime.predictor.SURE", 0.0)
+    bundle = Bundle.open(run)
+    lopsided = np.full((90, 70), 5, np.uint8)
+    lopsided[:, :20] = 250
+    frames = (Frame(lopsided), Frame(np.ascontiguousarray(lopsided[:, ::-1])))
+    told = {Predictor(bundle).predict(one).presence: one for one in frames}
+    low, high = sorted(told)
+    between = low + (high - low) / 4  # the mean of both looks passes it
+    changed = replace(bundle, config=bundle.config.model_copy(update={"tune_presences": ((between,),)}))
+    predictor = Predictor(changed, ways=Ways(flip=True, sensitivity=0.01, second_look=True))
+    filtered, passed = predictor.predict_batch([told[low], told[high]])
+    assert filtered.presence == pytest.approx(low, abs=1e-5)
+    assert filtered.box == (0, 0, 0, 0)
+    assert filtered.probabilities.max() == 0
+    assert filtered.uncertainty is not None and filtered.uncertainty.max() == 0
+    whole = Predictor(bundle, ways=Ways(flip=True, second_look=True)).predict(told[high])
+    np.testing.assert_allclose(passed.probabilities, whole.probabilities, atol=1e-5)
+
+
 def test_a_second_look_changes_the_surroundings_of_the_box_and_nothing_else(
     run: Path, frame: Frame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

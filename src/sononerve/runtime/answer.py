@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
 
 TINY = np.float32(1e-12)  # below it a probability adds nothing to an entropy
 
@@ -32,15 +33,20 @@ class Answer:
         box = None if self.box is None else np.abs(self.box - np.array([1, 0, 0, 0], np.float32))
         return Answer(self.probabilities[..., ::-1], self.presence, spread, box)
 
-    def emptied(self, frames: NDArray[np.bool_]) -> Answer:
-        """The answer with nothing in ``frames``, flags ``(N,)``; their presence stays."""
+    def of(self, places: Places) -> Answer:
+        """The answer for these of the frames."""
+        presence, spread, box = (
+            None if part is None else part[places] for part in (self.presence, self.disagreement, self.box)
+        )
+        return Answer(self.probabilities[places], presence, spread, box)
 
-        def without(part: Floats) -> Floats:
-            return np.where(frames.reshape(-1, *(1,) * (part.ndim - 1)), np.float32(0), part)
-
-        disagreement = None if self.disagreement is None else without(self.disagreement)
-        box = None if self.box is None else without(self.box)
-        return Answer(without(self.probabilities), self.presence, disagreement, box)
+    def put(self, places: Places, other: Answer) -> None:
+        """Take over what ``other``, which tells as much, says of these of the frames."""
+        self.probabilities[places] = other.probabilities
+        pairs = ((self.presence, other.presence), (self.disagreement, other.disagreement), (self.box, other.box))
+        for own, told in pairs:
+            if own is not None and told is not None:
+                own[places] = told
 
 
 def mean_of(answers: Sequence[Answer]) -> Answer:

@@ -31,7 +31,7 @@ class EarlyFilter:
         """What the whole graph answers for frames ``(N, 1, H, W)``, by the names of its outputs."""
         names = [output.name for output in self.encoder.get_outputs()]
         found = dict(zip(names, self.encoder.run(None, {"frame": pixels}), strict=True))
-        kept = np.flatnonzero(found["presence"] >= self.threshold)
+        kept = self.passing(found["presence"])
         needed = [given.name for given in self.decoder.get_inputs()]
         answers = {"presence": found["presence"]}
         for output in self.decoder.get_outputs():
@@ -42,6 +42,10 @@ class EarlyFilter:
             for output, decoded in zip(self.decoder.get_outputs(), self.decoder.run(None, given), strict=True):
                 answers[output.name][kept] = decoded
         return answers
+
+    def passing(self, presence: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Which frames are looked at whole, by place, from the presence ``(N,)`` of each."""
+        return np.flatnonzero(presence >= self.threshold)
 
 
 def threshold_for(presences: Sequence[Sequence[float]], sensitivity: float) -> float:

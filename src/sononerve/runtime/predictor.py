@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -84,28 +83,33 @@ class Predictor:
         if len({frame.shape for frame in frames}) != 1:
             raise ValueError(f"frames of {len({f.shape for f in frames})} sizes; expected one size in a batch")
         pixels = np.stack([frame.pixels for frame in frames])[:, None]
-        answer = self._answer(pixels, self._filter)
+        answer = self._answer(pixels) if self._filter is None else self._filtered(pixels, self._filter)
         if self.ways.second_look:
             self._look_again(pixels, answer)
         return [self._segmentation(frame, answer, i) for i, frame in enumerate(frames)]
 
-    def _answer(self, pixels: NDArray[np.uint8], early: EarlyFilter | None) -> Answer:
-        first = self._look(pixels, early)
-        if not self.ways.flip:
-            return first
-        mirrored = self._look(np.ascontiguousarray(pixels[..., ::-1]), None).mirrored()
-        both = mean_of([first, mirrored])
-        if early is None or first.presence is None:
-            return both
-        return both.emptied(first.presence < early.threshold)  # the threshold is one for single looks
+    def _answer(self, pixels: NDArray[np.uint8]) -> Answer:
+        looks = [self._look(pixels)]
+        if self.ways.flip:
+            looks.append(self._look_mirrored(pixels))
+        return mean_of(looks)
 
-    def _look(self, pixels: NDArray[np.uint8], early: EarlyFilter | None) -> Answer:
-        found: Mapping[str, NDArray[np.float32]]
-        if early is None:
-            found = dict(zip(self._outputs, self._session.run(None, {"frame": pixels}), strict=True))
-        else:
-            found = early.run(pixels)
+    def _filtered(self, pixels: NDArray[np.uint8], early: EarlyFilter) -> Answer:
+        """Of a frame that the first look filters, its presence alone: the threshold is one for single looks."""
+        found = early.run(pixels)
+        spread = np.zeros_like(found["probabilities"][:, 0]) if self.ways.flip else None
+        answer = Answer(found["probabilities"], found["presence"], spread, found.get("box"))
+        passed = early.passing(found["presence"])
+        if self.ways.flip and len(passed):
+            answer.put(passed, mean_of([answer.of(passed), self._look_mirrored(pixels[passed])]))
+        return answer
+
+    def _look(self, pixels: NDArray[np.uint8]) -> Answer:
+        found = dict(zip(self._outputs, self._session.run(None, {"frame": pixels}), strict=True))
         return Answer(found["probabilities"], found.get("presence"), found.get(DISAGREEMENT), found.get("box"))
+
+    def _look_mirrored(self, pixels: NDArray[np.uint8]) -> Answer:
+        return self._look(np.ascontiguousarray(pixels[..., ::-1])).mirrored()
 
     def _look_again(self, pixels: NDArray[np.uint8], answer: Answer) -> None:
         """Put what a close look says in the place of what the first one said, where it found a nerve."""
@@ -117,7 +121,7 @@ class Predictor:
             x, y, wide, high = (float(v) for v in box * np.array([width, height, width, height], np.float32))
             corners = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
             area = Area.close_up(corners, (height, width), self.bundle.config.close_up)
-            closely = self._answer(np.ascontiguousarray(pixels[i : i + 1, :, *area.slices]), None)
+            closely = self._answer(np.ascontiguousarray(pixels[i : i + 1, :, *area.slices]))
             answer.probabilities[i, :, *area.slices] = closely.probabilities[0]
             if answer.disagreement is not None and closely.disagreement is not None:
                 answer.disagreement[i, *area.slices] = closely.disagreement[0]
