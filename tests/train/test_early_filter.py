@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from sononerve.data.dataset import load_dataset
 from sononerve.errors import InputError
 from sononerve.evaluate.run import evaluate
 from sononerve.frame import Area, Frame
-from sononerve.runtime.bundle import DECODER, ENCODER, Bundle
+from sononerve.runtime.bundle import DECODER, ENCODER, GRAPH, Bundle
 from sononerve.runtime.predictor import Predictor
-from sononerve.runtime.ways import Ways
+from sononerve.runtime.ways import ONCE, Ways
 from sononerve.train.config import TrainConfig
 from sononerve.train.run import train
 
@@ -103,6 +104,31 @@ def test_a_filtered_frame_stays_empty_whatever_its_mirror_says(run: Path, monkey
     assert filtered.uncertainty is not None and filtered.uncertainty.max() == 0
     whole = Predictor(bundle, ways=Ways(flip=True, second_look=True)).predict(told[high])
     np.testing.assert_allclose(passed.probabilities, whole.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("ways", "opened"),
+    [
+        (Ways(sensitivity=0.01), {ENCODER, DECODER}),
+        (Ways(sensitivity=0.01, flip=True), {GRAPH, ENCODER, DECODER}),
+        (Ways(sensitivity=0.01, second_look=True), {GRAPH, ENCODER, DECODER}),
+        (ONCE, {GRAPH}),
+    ],
+)
+def test_only_graphs_that_are_run_are_opened(
+    run: Path, frame: Frame, ways: Ways, opened: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.open(run)
+    names = {bundle.files[name]: name for name in (GRAPH, ENCODER, DECODER)}
+    session, seen = ort.InferenceSession, set[str]()
+
+    def told(content: bytes, *options: object, **more: object) -> ort.InferenceSession:
+        seen.add(names[content])
+        return session(content, *options, **more)
+
+    monkeypatch.setattr(ort, "InferenceSession", told)
+    Predictor(bundle, ways=ways).predict(frame)
+    assert seen == opened
 
 
 def test_a_second_look_changes_the_surroundings_of_the_box_and_nothing_else(

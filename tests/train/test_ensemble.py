@@ -41,6 +41,7 @@ def bundled(tmp_path: Path) -> Make:
 def outputs(bundle: Bundle) -> dict[str, np.ndarray]:
     """Every output of the graph for two frames."""
     session = Predictor(bundle)._session
+    assert session is not None
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(None, {"frame": np.zeros((2, 1, 3, 5), np.uint8)}), strict=True))
 

@@ -34,8 +34,9 @@ class Predictor:
     def __init__(self, bundle: Bundle, threads: int | None = None, ways: Ways = ONCE) -> None:
         self.bundle, self.ways = bundle, ways
         self.classes = bundle.config.classes
-        self._session = _open(bundle, GRAPH, threads)
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        halves_alone = ways.sensitivity is not None and not (ways.flip or ways.second_look)
+        self._session = None if halves_alone else _open(bundle, GRAPH, threads)
+        self._outputs = [] if self._session is None else [output.name for output in self._session.get_outputs()]
         self._filter = None if ways.sensitivity is None else _early_filter(bundle, ways.sensitivity, threads)
         if ways.second_look and not (bundle.config.close_up and "box" in self._outputs):
             raise InputError(
@@ -105,6 +106,7 @@ class Predictor:
         return answer
 
     def _look(self, pixels: NDArray[np.uint8]) -> Answer:
+        assert self._session is not None
         found = dict(zip(self._outputs, self._session.run(None, {"frame": pixels}), strict=True))
         return Answer(found["probabilities"], found.get("presence"), found.get(DISAGREEMENT), found.get("box"))
 
