@@ -14,9 +14,18 @@ from sononerve.data.dataset import load_dataset
 from sononerve.data.module import Batch
 from sononerve.data.split import split
 from sononerve.evaluate.run import evaluate
-from sononerve.models.output import Output, SegmentationModel
+from sononerve.models.output import Head, Output, SegmentationModel
 from sononerve.runtime.bundle import Bundle
-from sononerve.train.calibrate import FEWEST, HIGHEST, LOWEST, MOST_FRAMES, calibrate, fit_temperature
+from sononerve.train.calibrate import (
+    FEWEST,
+    HIGHEST,
+    LOWEST,
+    MOST_FRAMES,
+    MOST_PRESENCES,
+    calibrate,
+    fit_temperature,
+    frames_looked_at,
+)
 from sononerve.train.config import TrainConfig
 from sononerve.train.run import train
 
@@ -123,6 +132,18 @@ def test_every_frame_with_a_nerve_tells_its_presence_though_fewer_tell_the_tempe
     said = torch.sigmoid(3 * frames.frames[7:, 0, 0, 0] / found.temperatures.presence)
     assert found.presences[0] == pytest.approx(sorted(said.tolist()), abs=1e-6)
     assert f"fits {MOST_FRAMES} frames" in found.reasons[0]
+
+
+def test_a_presence_that_is_surely_none_is_0() -> None:
+    frames = Frames(20)
+    frames.frames[3, 0, 0, 0] = -1000
+    assert calibrate(TooSure(heads=True), frames, ["one subject"] * 20).presences[0][0] == 0
+
+
+@pytest.mark.parametrize(("heads", "most"), [((), MOST_FRAMES), (("presence", "box"), MOST_PRESENCES)])
+def test_a_budget_keeps_time_for_the_frames_that_the_network_is_asked_about(heads: tuple[Head, ...], most: int) -> None:
+    assert frames_looked_at(10, heads) == 10
+    assert frames_looked_at(5000, heads) == most
 
 
 def test_the_same_frames_give_the_same_temperature() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +9,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.module import PlainFrames, collate
-from ..models.output import SegmentationModel
+from ..models.output import Head, SegmentationModel
 
 LOWEST, HIGHEST = 0.25, 8.0
 FEWEST = 5  # frames of a kind; of fewer, chance decides
@@ -87,7 +87,7 @@ def _sure_of(
         told = _look(model, tune, further).presence
         assert told is not None
         logits |= dict(zip(further, told.tolist(), strict=True))
-    return {i: 1 / (1 + math.exp(-logit / temperature)) for i, logit in sorted(logits.items())}
+    return {i: float(expit(logit / temperature)) for i, logit in sorted(logits.items())}
 
 
 def _by_group(values: Mapping[int, float], groups: Sequence[str]) -> tuple[tuple[float, ...], ...]:
@@ -96,6 +96,11 @@ def _by_group(values: Mapping[int, float], groups: Sequence[str]) -> tuple[tuple
     for i, value in values.items():
         found.setdefault(groups[i], []).append(value)
     return tuple(tuple(sorted(group)) for group in found.values())
+
+
+def frames_looked_at(tune: int, heads: Sequence[Head]) -> int:
+    """At most so many of ``tune`` frames `calibrate` looks at, of a network with these heads."""
+    return min(tune, MOST_PRESENCES if "presence" in heads else MOST_FRAMES)
 
 
 def fit_temperature(logits: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> float:

@@ -20,7 +20,7 @@ from ..progress import console, counted
 from ..runtime.bundle import CARD, SCORES, Bundle, write_bundle
 from .adversarial import build_adversary
 from .begun import Begun, learn
-from .calibrate import MOST_PRESENCES, calibrate
+from .calibrate import calibrate, frames_looked_at
 from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
@@ -65,7 +65,8 @@ def begin(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
     fit_part, tune_part = (division.indices(dataset, config.data.fold, part) for part in ("fit", "tune"))
     fit_part = [i for i in fit_part if dataset.names[i] not in dropped]
     scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
-    ends = began - EXPORT_S - scoring_s - CALIBRATING_S * min(len(tune_part), MOST_PRESENCES)
+    heads = build(config.model, config.network, len(dataset.classes)).heads
+    ends = began - EXPORT_S - scoring_s - CALIBRATING_S * frames_looked_at(len(tune_part), heads)
     known = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
     setup = known or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends)
     config = setup.choices.pinned(config)
