@@ -20,7 +20,7 @@ class Output:
 
     ``logits`` ``(N, C, H, W)``: softmax over (0, logits), with C = 1 the sigmoid. ``presence`` ``(N,)``: logits of a
     nerve being in the frame. ``box`` ``(N, 4)``: cxcywh in 0..1. ``deeper``: logits of coarser decoder levels, finest
-    first, each ``(N, C, H/s, W/s)`` with a power of two s, for deep supervision; only in training. ``gates``: how far
+    first, each ``(N, C, H/s, W/s)`` with some whole s, for deep supervision; only in training. ``gates``: how far
     each skip is open, 0..1, finest first, each ``(N, 1, H/s, W/s)``, of networks that have gates.
     """
 
