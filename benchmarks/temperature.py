@@ -1,6 +1,6 @@
 """What the fitted temperature of the mask brings: each run as it is, and with its logits as the network tells them.
 
-    python benchmarks/temperature.py DATA --models RUN RUN
+python benchmarks/temperature.py DATA --models RUN RUN
 """
 
 from __future__ import annotations
