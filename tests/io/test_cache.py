@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -96,3 +97,19 @@ def test_clearing_removes_all_but_what_is_in_use() -> None:
     assert [cached.path.name for cached in removed] == ["a"]
     assert [cached.path.name for cached in kept] == ["b"]
     assert names() == ["b"]
+
+
+def test_a_file_that_another_process_replaces_as_it_is_opened_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    path, lock, replaced = make("a", 1000, size=10), cache._lock, []
+
+    def late(file: BinaryIO, *, alone: bool) -> bool:
+        if not replaced:
+            replaced.append(path)
+            make("a", 2000, size=20)
+        return lock(file, alone=alone)
+
+    monkeypatch.setattr(cache, "_lock", late)
+    file = open_cached(path)
+    assert file is not None
+    with file:
+        assert len(file.read()) == 20

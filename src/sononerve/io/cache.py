@@ -55,14 +55,15 @@ def list_cached() -> list[Cached]:
 
 def open_cached(path: Path) -> BinaryIO | None:
     """Open a file for reading; until it is closed nobody removes it. None where it is not there."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return None
-    _lock(file, alone=False)
-    if os.fstat(file.fileno()).st_nlink == 0:  # removed between the two
-        file.close()
-        return None
+    while True:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return None
+        _lock(file, alone=False)
+        if os.fstat(file.fileno()).st_nlink > 0:
+            break
+        file.close()  # removed between the two, or replaced by another process's
     with suppress(OSError):  # a folder that is shared for reading only
         os.utime(path)
     return file
