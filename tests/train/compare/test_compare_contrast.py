@@ -162,7 +162,7 @@ def test_another_width_of_the_same_network_is_told_and_of_another_only_named(res
     assert [note for note in found.notes if "width" in note] == [
         "the plan chose another width of unet for some: a 48, b 24; --set network.width says it"
     ]
-    assert "attention-unet, planned width 32" in markdown(found, "picture.png")
+    assert "attention-unet, width 32" in markdown(found, "picture.png")
 
 
 def test_another_canvas_is_told(result: Make) -> None:

@@ -80,7 +80,7 @@ def test_the_report_has_table_picture_and_json(finished: Path) -> None:
     assert [(c["label"], c["against"]) for c in told["contrasts"]] == [("deeper", "unet")]
     assert "deeper=unet:network.deep_supervision=1" in told["command"]
     page = (finished / "compare.md").read_text()
-    assert "| deeper | unet, network.deep_supervision=1 |" in page
+    assert "| deeper | unet, network.deep_supervision=1, width 4 |" in page
     assert (finished / "score_against_latency.png").read_bytes().startswith(b"\x89PNG")
     svg = (finished / "score_against_latency.svg").read_text()
     assert all(f">{word}<" in svg for word in ("unet", "deeper", "nerve", "Dice (0..1)"))

@@ -21,7 +21,7 @@ class Line:
     """One label: what it is, what it cost in the mean of its runs, and how it scored.
 
     ``canvas``: rows x columns of what the network sees; several where runs differ, as for ``batch``, ``precision`` and
-    ``width``, which the plan chose; "" where it did not.
+    ``width``, of the network where that is not in its own settings; "" where it has the preset's.
     ``minutes`` of training steps on ``cores`` cores; ``training_gb`` and ``prediction_gb``: peak memory, the largest of
     its runs. ``summary``: over the frames of all folds and seeds, so its counts of frames are those of all seeds.
     """
@@ -130,7 +130,7 @@ def _line(results: Sequence[Result], latency: Latency) -> Line:
         settings=first.settings,
         runs=len(results),
         parameters=first.plan.parameters,
-        width=_each([_planned_width(result) for result in results]),
+        width=_each([_width(result) for result in results]),
         canvas=_each([f"{result.plan.height} x {result.plan.width}" for result in results]),
         batch=_each([str(result.plan.batch) for result in results]),
         precision=_each([result.machine.precision for result in results]),
@@ -144,7 +144,7 @@ def _line(results: Sequence[Result], latency: Latency) -> Line:
     )
 
 
-def _planned_width(result: Result) -> str:
+def _width(result: Result) -> str:
     return "" if "network.width" in result.settings else str(result.plan.network.get("width", ""))
 
 

@@ -115,8 +115,8 @@ def _costs(comparison: Comparison) -> Grid:
 
 
 def _network(line: Line) -> str:
-    planned = [f"planned width {line.width}"] if line.width else []
-    return ", ".join([line.model, *(f"{name}={value}" for name, value in line.settings.items()), *planned])
+    width = [f"width {line.width}"] if line.width else []
+    return ", ".join([line.model, *(f"{name}={value}" for name, value in line.settings.items()), *width])
 
 
 def _size(gigabytes: float | None) -> str:
