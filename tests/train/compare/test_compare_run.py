@@ -79,6 +79,7 @@ def test_the_report_has_table_picture_and_json(finished: Path) -> None:
     assert told["lines"][0]["latency"] | {"ms": 0} == {"ms": 0, "ratio": 1.0, "frames": 8, "together": True}
     assert [(c["label"], c["against"]) for c in told["contrasts"]] == [("deeper", "unet")]
     assert "deeper=unet:network.deep_supervision=1" in told["command"]
+    assert not {"--reference", "--scores"} & set(told["command"].split())
     page = (finished / "compare.md").read_text()
     assert "| deeper | unet, network.deep_supervision=1, width 4 |" in page
     assert (finished / "score_against_latency.png").read_bytes().startswith(b"\x89PNG")
@@ -130,9 +131,10 @@ def test_another_reference_and_no_training(copied: Path, tiny: Make, in_process:
         small(tiny, copied, report_only=True)
     (copied / "unet.json").rename(copied / "results" / "unet-fold0-seed0.json")
     shutil.rmtree(copied / "runs")
-    comparison = small(tiny, copied, report_only=True, reference="deeper")
+    comparison = small(tiny, copied, report_only=True, reference="deeper", scores=("dice", "hd95"))
     assert in_process == []
-    assert comparison.contrasts[0].label == "unet"
+    assert {contrast.label for contrast in comparison.contrasts} == {"unet"}
+    assert comparison.command.endswith("--reference deeper --scores dice,hd95")
     assert not comparison.lines[0].latency.together
 
 

@@ -9,7 +9,7 @@ from statistics import mean
 
 from ... import __version__
 from ...evaluate.scores import FrameResult, Summary, summarise
-from .contrast import Contrast, against_one, all_pairs, measures
+from .contrast import DEFAULT_SCORES, Contrast, against_one, all_pairs, measures
 from .latency import Latency
 from .results import Result
 
@@ -93,7 +93,7 @@ def summarise_results(
     failures: Sequence[str],
     command: str,
     recipe: dict[str, object],
-    scores: Sequence[str] = ("dice",),
+    scores: Sequence[str] = DEFAULT_SCORES,
 ) -> Comparison:
     """Compare ``results``, by label, all of the same folds and seeds; ``scores`` are those that are contrasted."""
     first = results[reference][0]

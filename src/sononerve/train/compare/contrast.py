@@ -34,6 +34,8 @@ SCORES: dict[str, tuple[str, bool]] = {
 }
 """Scores of a class that may be contrasted: how they are called, and whether lower is better."""
 
+DEFAULT_SCORES = ("dice",)
+
 
 @dataclass(frozen=True)
 class Contrast:

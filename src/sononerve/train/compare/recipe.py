@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,8 +113,8 @@ class Recipe(BaseModel):
         told["base"]["data"]["folder"] = self.base.data.folder.name
         return told
 
-    def command(self, split_file: str, out: str) -> str:
-        """The command that does it again on the same split."""
+    def command(self, split_file: str, out: str, further: Sequence[str] = ()) -> str:
+        """The command that does it again on the same split, with ``further`` words at its end."""
         data = self.base.data
         words = ["sononerve", "compare", data.folder.name, "--out", out, "--split", split_file]
         for entry in self.entries:
@@ -130,7 +130,7 @@ class Recipe(BaseModel):
         for name, value in (_flat(told) | self.settings).items():
             option = None if value is None else OPTIONS.get(name)
             words += ["--set", f"{name}={json.dumps(value)}"] if option is None else [option, str(value)]
-        return shlex.join(words)
+        return shlex.join([*words, *further])
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all, without the place of the data: the file is passed on."""

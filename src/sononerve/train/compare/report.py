@@ -13,6 +13,7 @@ from ...io.atomic import write_bytes, write_text
 from ...runtime.predictor import Predictor
 from ..run import BUNDLE
 from .comparison import Comparison, shared_cells, summarise_results
+from .contrast import DEFAULT_SCORES
 from .latency import Latency, compared, race, some_frames
 from .launch import Failure
 from .places import SPLIT_FILE, Places
@@ -58,7 +59,7 @@ def report(
         _latencies(chosen, reference, dataset, division, places, recipe.threads),
         notes=_missing(runs, [run for run, _ in finished], cells),
         failures=[f"{failure.run}: {failure.told}" for failure in failures],
-        command=recipe.command(SPLIT_FILE, out.name),
+        command=recipe.command(SPLIT_FILE, out.name, _asked(recipe, reference, scores)),
         recipe=recipe.without_place(),
         scores=scores,
     )
@@ -66,6 +67,12 @@ def report(
     _draw(comparison, out)
     write_text(out / PAGE, markdown(comparison, f"{PICTURE}.png"))
     return comparison
+
+
+def _asked(recipe: Recipe, reference: str, scores: Sequence[str]) -> list[str]:
+    """The words of a command that ask for this report, where they are not the default."""
+    words = [] if reference == recipe.entries[0].label else ["--reference", reference]
+    return words + ([] if tuple(scores) == DEFAULT_SCORES else ["--scores", ",".join(scores)])
 
 
 def _failed(failures: Sequence[Failure]) -> str:

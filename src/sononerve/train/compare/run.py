@@ -13,7 +13,7 @@ from ...progress import counted
 from ..config import TrainConfig
 from ..run import open_data
 from .comparison import Comparison
-from .contrast import SCORES
+from .contrast import DEFAULT_SCORES, SCORES
 from .entries import parse_entries
 from .launch import Failure
 from .places import RECIPE_FILE, SPLIT_FILE
@@ -35,7 +35,7 @@ def compare(
     threads: int | None = None,
     resume: bool = False,
     report_only: bool = False,
-    scores: Sequence[str] = ("dice",),
+    scores: Sequence[str] = DEFAULT_SCORES,
 ) -> Comparison:
     """Train each of ``models`` on every fold and seed as ``config`` says, and compare them on the same frames.
 
