@@ -13,6 +13,9 @@ from pydicom.encaps import encapsulate
 
 SECRET = "Doe^Jane"
 
+_RAMP = np.add.outer(np.arange(0, 120, 3), np.arange(0, 120, 2)).astype(np.uint8)  # smooth, (40, 60)
+GRAY = np.stack([_RAMP, _RAMP[::-1], _RAMP // 2])
+
 
 def _jpeg(**how: object) -> Callable[[np.ndarray], bytes]:
     def encode(frame: np.ndarray) -> bytes:
