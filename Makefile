@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+APT := apt-get install --yes --no-install-recommends
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo install test test-packages test-slow lint types unit bench docs clean
@@ -30,7 +31,8 @@ install: $(VENV)/.demo  ## Only make .venv and install
 
 test: lint types unit  ## Lint, types, tests
 
-test-packages:  ## Debian packages that tests need: none so far
+test-packages:  ## Debian packages that tests need: chromium, which opens the report
+	command -v chromium > /dev/null || $(APT) chromium || (apt-get update && $(APT) chromium)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check src tests benchmarks scripts docs

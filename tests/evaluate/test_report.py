@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -18,7 +19,8 @@ from rich.console import Console
 from sononerve.data.dataset import Dataset
 from sononerve.data.split import Split
 from sononerve.errors import InputError
-from sononerve.evaluate.report.folder import chosen_frames, write_evaluation
+from sononerve.evaluate.report.folder import write_evaluation
+from sononerve.evaluate.report.gallery import chosen, kinds
 from sononerve.evaluate.report.table import table
 from sononerve.evaluate.run import Evaluation, evaluate
 from sononerve.runtime.bundle import Bundle
@@ -44,17 +46,26 @@ def shown(evaluation: Evaluation) -> str:
     return text.getvalue()
 
 
-def test_the_page_shows_pictures_that_are_there(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = write_evaluation(evaluation, tmp_path / "out")
-    assert page == tmp_path / "out" / "index.html"
-    sources = re.findall(r'<img src="([^"]+)"', page.read_text())
-    assert any("best" in source for source in sources)
-    assert any("worst" in source for source in sources)
-    assert sorted(f"pictures/{p.name}" for p in (tmp_path / "out" / "pictures").iterdir()) == sorted(sources)
-    for source in sources:
-        with Image.open(page.parent / source) as picture:
-            picture.load()
-            assert min(picture.size) > 100
+def test_the_page_needs_nothing_beside_it_and_shows_every_frame(evaluation: Evaluation, tmp_path: Path) -> None:
+    page = write_evaluation(evaluation, tmp_path / "out").read_text()
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert all(address.startswith(("data:image/webp;base64,", "#")) for address in addresses)
+    assert not re.findall(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", page.split("<script>")[0])
+    for number, result in enumerate(evaluation.results):
+        card = page.split(f'data-name="{result.name}"')
+        assert len(card) == 2, number
+    frames = [address for address in addresses if address.startswith("data:")]
+    with Image.open(io.BytesIO(base64.b64decode(frames[0].split(",")[1]))) as picture:
+        assert picture.size == (50, 40)
+
+
+def test_every_score_leads_to_what_it_means(evaluation: Evaluation, tmp_path: Path) -> None:
+    page = write_evaluation(evaluation, tmp_path / "out").read_text()
+    named = set(re.findall(r'href="#(def-[^"]+)"', page))
+    assert len(named) > 15
+    assert named <= set(re.findall(r'id="(def-[^"]+)"', page))
+    parts = re.findall(r"<nav.*?</nav>", page, re.DOTALL)[0]
+    assert set(re.findall(r'href="#([^"]+)"', parts)) == set(re.findall(r'<section id="([^"]+)"', page))
 
 
 def test_table_json_and_page_hold_every_warning_and_the_split(
@@ -104,13 +115,27 @@ def test_frames_without_any_nerve_make_a_page_too(bright: Make, dataset: Dataset
     assert not re.search(r"\bnan\b", page, re.IGNORECASE)
 
 
-def test_worst_and_best_are_by_dice_and_false_positives_by_area(bright: Make, dataset: Dataset) -> None:
+def test_worst_and_best_are_by_dice_and_every_false_positive_is_one(bright: Make, dataset: Dataset) -> None:
     results = evaluate(bright(), dataset).results
-    chosen = chosen_frames(results, shown=2)
-    assert {results[i].dice for i in chosen["worst"]} == {0.9}
-    assert {results[i].dice for i in chosen["best"]} == {1.0}
-    assert {results[i].dice for i in chosen["median"]} == {0.95}
-    assert all(not results[i].present and results[i].classes["nerve"].false_positive for i in chosen["false positive"])
+    found = kinds(results, shown=2)
+    of = {kind: [i for i, told in found.items() if kind in told] for kind in ("worst", "best", "median")}
+    assert {kind: {results[i].dice for i in places} for kind, places in of.items()} == {
+        "worst": {0.9},
+        "best": {1.0},
+        "median": {0.95},
+    }
+    wrong = [i for i, result in enumerate(results) if result.classes["nerve"].false_positive]
+    assert wrong == [i for i, told in found.items() if "false positive" in told]
+
+
+def test_of_too_many_frames_the_examples_and_all_ranks_are_shown(bright: Make, dataset: Dataset) -> None:
+    results = evaluate(bright(), dataset).results
+    few = chosen(results, most=16)
+    assert len(few) == len(set(few)) == 16
+    assert set(kinds(results)) <= set(few)
+    assert sorted(chosen(results)) == list(range(len(results)))
+    dice = [results[i].dice for i in chosen(results) if results[i].dice is not None]
+    assert dice == sorted(dice)
 
 
 def test_nothing_is_replaced_unless_told(evaluation: Evaluation, tmp_path: Path) -> None:
@@ -139,7 +164,7 @@ def test_a_report_that_fails_leaves_nothing(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sononerve.evaluate.report.folder.page", fail)
+    monkeypatch.setattr("sononerve.evaluate.report.folder.report_page", fail)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(OSError, match="No space left"):
         write_evaluation(evaluation, tmp_path / "out")

@@ -16,7 +16,7 @@ from PIL import Image
 from sononerve.data.dataset import Dataset, load_dataset
 from sononerve.data.split import Split
 from sononerve.errors import InputError
-from sononerve.evaluate.report.figures import robustness_figure
+from sononerve.evaluate.report.robustness_plot import robustness_plot
 from sononerve.evaluate.robustness import CORRUPTIONS, Robustness, measure_robustness
 from sononerve.evaluate.robustness.curves import Point, retained
 from sononerve.evaluate.run import evaluate
@@ -115,11 +115,12 @@ def test_it_is_read_as_it_was_written(measured: Robustness, tmp_path: Path) -> N
 
 
 def test_several_models_are_drawn_into_one_figure(measured: Robustness) -> None:
-    alone = robustness_figure({"run": measured})
-    both = robustness_figure({"unet": measured, "other": measured})
-    assert alone != both
-    for png in (alone, both):
-        with Image.open(io.BytesIO(png)) as picture:
+    alone = robustness_plot({"run": measured})
+    both = robustness_plot({"unet": measured, "other": measured})
+    assert all(f">{label}, nerve<" in both.svg for label in ("unet", "other"))
+    assert len(both.rows) == 2 * len(alone.rows)
+    for plot in (alone, both):
+        with Image.open(io.BytesIO(plot.png)) as picture:
             assert min(picture.size) > 600
 
 
@@ -136,8 +137,7 @@ def test_the_command_writes_prints_and_shows_the_curves(
     row = {"corruption": "low gain", "severity": "3", "level": "-10", "class": "nerve", "score": "dice"}
     (line,) = [r for r in rows if row.items() <= r.items()]
     assert float(line["mean"]) == pytest.approx(found.curves["low gain"].points["nerve"][3].dice.value)
-    assert (out / "pictures" / "robustness.png").is_file()
-    assert 'src="pictures/robustness.png"' in (out / "index.html").read_text()
+    assert "Dice on worse frames; bands are 95 % intervals" in (out / "index.html").read_text()
 
 
 def test_programs_get_the_curves_with_the_scores_and_only_when_asked(

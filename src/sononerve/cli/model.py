@@ -160,7 +160,7 @@ def evaluate(
     data: Data,
     model: ModelOption,
     out: Annotated[
-        Path | None, typer.Option("--out", help="New folder for scores.json, frames.csv, pictures/ and index.html.")
+        Path | None, typer.Option("--out", help="New folder for scores.json, frames.csv, subjects.csv and index.html.")
     ] = None,
     part: Annotated[
         PartName, typer.Option("--part", help="Of the model's split, where DATA is what it was trained on.")

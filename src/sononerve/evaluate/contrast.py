@@ -7,14 +7,27 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from statistics import mean
-from typing import Literal
+from typing import Literal, Protocol
 
-from ...evaluate.scores import FrameResult
-from ...evaluate.statistics import FEWEST_TESTED, Interval, holm, paired_difference, paired_test
-from .results import Result
+from .scores import FrameResult
+from .statistics import FEWEST_TESTED, Interval, holm, paired_difference, paired_test
 
 Verdict = Literal["better", "worse", "tie"]
 OPPOSITE: dict[Verdict, Verdict] = {"better": "worse", "worse": "better", "tie": "tie"}
+
+
+class Scored(Protocol):
+    """One model scored on the test part of one fold."""
+
+    @property
+    def fold(self) -> int:
+        """Which fold."""
+        ...
+
+    @property
+    def frames(self) -> Sequence[FrameResult]:
+        """Every frame that was scored."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -74,13 +87,13 @@ def _of_class(frame: FrameResult, name: str, score: str) -> float | None:
 
 
 def against_one(
-    results: Mapping[str, Sequence[Result]], reference: str, measured: Sequence[Measure]
+    results: Mapping[str, Sequence[Scored]], reference: str, measured: Sequence[Measure]
 ) -> tuple[Contrast, ...]:
     """Every label against ``reference`` in every measure; ``results``: by label, of the same folds and seeds."""
     return _contrasts(results, [(label, reference) for label in results if label != reference], measured)
 
 
-def all_pairs(results: Mapping[str, Sequence[Result]], measured: Sequence[Measure]) -> tuple[Contrast, ...]:
+def all_pairs(results: Mapping[str, Sequence[Scored]], measured: Sequence[Measure]) -> tuple[Contrast, ...]:
     """Every label against every other, both ways, which count as one in the correction."""
     found = _contrasts(results, list(combinations(results, 2)), measured)
     return (*found, *(_mirrored(contrast) for contrast in found))
@@ -98,7 +111,7 @@ def verdict(difference: Interval, lower: bool = False) -> Verdict:
 
 
 def _contrasts(
-    results: Mapping[str, Sequence[Result]], pairs: Sequence[tuple[str, str]], measured: Sequence[Measure]
+    results: Mapping[str, Sequence[Scored]], pairs: Sequence[tuple[str, str]], measured: Sequence[Measure]
 ) -> tuple[Contrast, ...]:
     found = []
     for measure in measured:
@@ -117,7 +130,7 @@ def _contrasts(
 
 
 def _frame_means(
-    results: Sequence[Result], value: Callable[[FrameResult], float | None]
+    results: Sequence[Scored], value: Callable[[FrameResult], float | None]
 ) -> dict[tuple[int, str, str], float]:
     """The mean over seeds by fold, frame and group, of the frames that define it."""
     seen: dict[tuple[int, str, str], list[float]] = {}

@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import rankdata
 from surface_distance import lookup_tables
 
-from ..frame import Spacing
+from ..frame import Spacing, measure
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -149,6 +149,22 @@ def presence_auroc(scores: Sequence[float] | NDArray[np.floating], present: Sequ
         return None
     ranks = float(rankdata(score)[positive].sum())
     return (ranks - with_class * (with_class + 1) / 2) / (with_class * without)
+
+
+def centroid_distance(truth: Mask, predicted: Mask, spacing_mm: Spacing | None) -> float | None:
+    """Distance of the centroids of two masks ``(H, W)``, in mm where the spacing is known, else in pixels.
+
+    None where one of them is empty.
+
+    >>> one, other = np.eye(3, dtype=bool)[0][None], np.eye(3, dtype=bool)[2][None]
+    >>> centroid_distance(one, other, (0.1, 0.2))
+    0.4
+    """
+    first, second = measure(truth, "").centroid, measure(predicted, "").centroid
+    if first is None or second is None:
+        return None
+    row_mm, column_mm = (1.0, 1.0) if spacing_mm is None else spacing_mm
+    return hypot((first[0] - second[0]) * column_mm, (first[1] - second[1]) * row_mm)
 
 
 def _check_masks(truth: Mask, predicted: Mask) -> None:

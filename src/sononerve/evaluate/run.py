@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,9 +18,11 @@ from ..runtime.predictor import Predictor
 from ..runtime.ways import ONCE, Ways
 from .boxes import box_overlap, score_boxes, truth_is_boxes
 from .calibration import frame_calibration
-from .metrics import score_frame
+from .conditions import frame_conditions
+from .metrics import centroid_distance, score_frame
 from .scope import Scope, choose_scope
-from .scores import FrameResult, Scores, summarise
+from .scores import FrameResult, Scores, Summary, summarise
+from .thresholds import count_at_thresholds
 
 BOX_WARNING = (
     "the truth is boxes, not outlines: Dice is against boxes (an ellipse that fills its box scores 0.88); presence is "
@@ -68,11 +70,55 @@ def evaluate(
     results = []
     for number, (i, group) in enumerate(zip(scope.indices, scope.groups, strict=True), start=1):
         sample = dataset[i]
-        results.append(score_sample(sample, predictor.predict(sample.frame), dataset.records[i].name, group, in_mm))
+        answer = predictor.predict(sample.frame)
+        result = score_sample(sample, answer, dataset.records[i].name, group, in_mm)
+        results.append(with_details(result, sample, answer, in_mm))
         if progress is not None:
             progress(number, len(scope.indices))
     scores = _scores(predictor, dataset, scope, part, results, in_mm)
     return Evaluation(scores, tuple(results), scope.indices, dataset, predictor)
+
+
+def on_common_frames(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The same evaluations of one data set, each on those frames alone that all of them scored.
+
+    Groups are those of the first. Raises `InputError` where there is no such frame, or distances have several units.
+    """
+    first = evaluations[0]
+    shared = set.intersection(*(set(evaluation.indices) for evaluation in evaluations))
+    if not shared:
+        raise InputError(
+            f"{first.dataset.folder}: {', '.join(e.scores.model for e in evaluations)} have no held-out frame in "
+            "common; report models of one split and fold, or on other data"
+        )
+    if len({evaluation.scores.unit for evaluation in evaluations}) > 1:
+        raise InputError(
+            f"{first.dataset.folder}: some frames have no spacing, so distances are in mm for one model and in pixels "
+            "for another; give it for all with --spacing-mm"
+        )
+    groups = {i: result.group for i, result in zip(first.indices, first.results, strict=True)}
+    return [_restricted(evaluation, {i: groups[i] for i in sorted(shared)}) for evaluation in evaluations]
+
+
+def _restricted(evaluation: Evaluation, groups: Mapping[int, str]) -> Evaluation:
+    """The evaluation on the frames ``groups`` names, in these groups."""
+    results = dict(zip(evaluation.indices, evaluation.results, strict=True))
+    if {i: result.group for i, result in results.items()} == groups:
+        return evaluation
+    kept = [replace(results[i], group=group) for i, group in groups.items()]
+    classes, left = evaluation.dataset.classes, len(results) - len(kept)
+    scores = replace(
+        evaluation.scores,
+        overall=summarise(kept, classes),
+        by_annotator=_by_annotator(kept, classes),
+        left_out=evaluation.scores.left_out | ({"not held out for all models": left} if left else {}),
+    )
+    return replace(evaluation, scores=scores, results=tuple(kept), indices=tuple(groups))
+
+
+def _by_annotator(results: Sequence[FrameResult], classes: Sequence[str]) -> dict[str, Summary]:
+    annotators = sorted({r.annotator for r in results if r.annotator is not None})
+    return {who: summarise([r for r in results if r.annotator == who], classes) for who in annotators}
 
 
 def _split(bundle: Bundle, name: str) -> Split | None:
@@ -99,11 +145,6 @@ def score_sample(sample: Sample, answer: Segmentation, name: str, group: str, in
         class_name: score_frame(sample.labels == label, answer.labels == label, spacing)
         for label, class_name in enumerate(answer.classes, start=1)
     }
-    calibration, uncertainty = {}, {}
-    for label, class_name in enumerate(answer.classes, start=1):
-        likely = answer.probabilities[label - 1]
-        calibration[class_name] = frame_calibration(likely, sample.labels == label, answer.labels == label)
-        uncertainty[class_name] = answer.uncertainty_within(label)
     present = bool((sample.labels == 1).any())
     boxes = score_boxes(sample, answer.labels == 1)
     return FrameResult(
@@ -114,9 +155,30 @@ def score_sample(sample: Sample, answer: Segmentation, name: str, group: str, in
         present=present,
         classes=scored,
         boxes=boxes,
+        box_iou=box_overlap(answer.box, sample.labels == 1),
+    )
+
+
+def with_details(result: FrameResult, sample: Sample, answer: Segmentation, in_mm: bool) -> FrameResult:
+    """The result of `score_sample` with all that explains it: calibration, thresholds, conditions, centroids."""
+    assert sample.labels is not None
+    spacing = sample.frame.spacing_mm if in_mm else None
+    calibration, uncertainty, counts, conditions, apart = {}, {}, {}, {}, {}
+    for label, name in enumerate(answer.classes, start=1):
+        likely, truth, predicted = answer.probabilities[label - 1], sample.labels == label, answer.labels == label
+        calibration[name] = frame_calibration(likely, truth, predicted)
+        uncertainty[name] = answer.uncertainty_within(label)
+        counts[name] = count_at_thresholds(likely, truth)
+        conditions[name] = frame_conditions(sample.frame.pixels, truth)
+        apart[name] = centroid_distance(truth, predicted, spacing)
+    return replace(
+        result,
         calibration=calibration,
         uncertainty=uncertainty,
-        box_iou=box_overlap(answer.box, sample.labels == 1),
+        counts=counts,
+        conditions=conditions,
+        centroid_distance=apart,
+        pixel_mm2=None if spacing is None else spacing[0] * spacing[1],
     )
 
 
@@ -131,8 +193,6 @@ def _scores(
         warnings.append(f"subjects or clusters behind this: {overall.subjects}; the intervals are themselves uncertain")
     if boxed:
         warnings.append(BOX_WARNING)
-    annotators = sorted({r.annotator for r in results if r.annotator is not None})
-    by_annotator = {who: summarise([r for r in results if r.annotator == who], dataset.classes) for who in annotators}
     return Scores(
         sononerve=__version__,
         model=source.name if source.name != "bundle" else source.parent.name,
@@ -144,6 +204,6 @@ def _scores(
         truth="boxes" if boxed else "masks",
         unit="mm" if in_mm else "px",
         overall=overall,
-        by_annotator=by_annotator,
+        by_annotator=_by_annotator(results, dataset.classes),
         ways=predictor.ways,
     )

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..runtime.ways import ONCE, Ways
+from .agreement import Agreement, measure_agreement
 from .boxes import BoxScores
 from .calibration import FrameCalibration, calibration_error
+from .conditions import Conditions, Dependence, depend
 from .metrics import FrameScores
 from .statistics import (
     Interval,
@@ -22,6 +24,7 @@ from .statistics import (
     rank_correlation,
     subject_means,
 )
+from .thresholds import Cut, FrameCounts, Operating, operate, receiver_operating
 
 SHARES = ("dice", "iou", "accuracy", "precision", "recall", "outside", "surface_dice", "kaggle")
 DISTANCES = ("hd95", "mean_distance")
@@ -34,8 +37,10 @@ class FrameResult:
 
     ``box_iou``: of the box that the network tells, None where it tells none or the frame holds no nerve.
 
-    By class: ``calibration``, and ``uncertainty``, the mean inside what was predicted, None where nothing was or no
-    uncertainty is known.
+    By class: ``calibration``; ``uncertainty``, the mean inside what was predicted, None where nothing was or no
+    uncertainty is known; ``counts`` at other thresholds; ``conditions``, None on a frame without the class;
+    ``centroid_distance``, in the unit of the other distances, None where truth or prediction is empty. ``pixel_mm2``:
+    the area of a pixel, None where the spacing is unknown.
     """
 
     name: str
@@ -48,6 +53,16 @@ class FrameResult:
     calibration: Mapping[str, FrameCalibration] = field(default_factory=dict)
     uncertainty: Mapping[str, float | None] = field(default_factory=dict)
     box_iou: float | None = None
+    counts: Mapping[str, FrameCounts] = field(default_factory=dict)
+    conditions: Mapping[str, Conditions | None] = field(default_factory=dict)
+    centroid_distance: Mapping[str, float | None] = field(default_factory=dict)
+    pixel_mm2: float | None = None
+
+    def without_details(self) -> FrameResult:
+        """The scores alone, as a comparison of many models keeps them."""
+        return dataclasses.replace(
+            self, calibration={}, uncertainty={}, counts={}, conditions={}, centroid_distance={}, pixel_mm2=None
+        )
 
     @property
     def dice(self) -> float | None:
@@ -80,6 +95,10 @@ class ClassSummary:
     ``uncertainty_against_dice``: rank correlation of Dice with the mean uncertainty in what was predicted, near -1
     where uncertainty tells the bad frames; over the frames with the class on which something was predicted, None where
     no uncertainty is known.
+
+    ``area``: agreement of the predicted with the true area, in the square of the unit of distances, and
+    ``centroid_distance``, over the frames on which both hold the class. ``thresholds``: what other thresholds would
+    mark. ``conditions``: how Dice goes with each field of `Conditions`, over the frames with the class.
     """
 
     with_class: int
@@ -92,6 +111,10 @@ class ClassSummary:
     dice_mean_of_subjects: Interval | None
     calibration: CalibrationSummary | None = None
     uncertainty_against_dice: Interval | None = None
+    area: Agreement | None = None
+    centroid_distance: Interval | None = None
+    thresholds: tuple[Operating, ...] = ()
+    conditions: Mapping[str, Dependence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,7 +122,8 @@ class Summary:
     """A set of frames: its classes, presence, and scores against boxes where the truth is boxes.
 
     ``presence_brier``: mean squared error of the predicted presence, only where frames of both kinds are, as its AUROC.
-    ``box_iou``: of the network's own box with the hull of the nerve; None where it tells no box.
+    ``box_iou``: of the network's own box with the hull of the nerve; None where it tells no box. ``presence_curve``:
+    the ROC curve behind the AUROC, empty where that is None.
     """
 
     frames: int
@@ -110,6 +134,7 @@ class Summary:
     boxes_touched: Interval | None = None
     presence_brier: Interval | None = None
     box_iou: Interval | None = None
+    presence_curve: tuple[Cut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,6 +195,7 @@ def summarise(results: Sequence[FrameResult], classes: Sequence[str]) -> Summary
         boxes_touched=_mean([(r.group, r.boxes.touched) for r in boxed if r.boxes]),
         box_iou=_mean([(r.group, r.box_iou) for r in results if r.box_iou is not None]),
         presence_brier=brier,
+        presence_curve=receiver_operating([r.presence for r in results], [r.present for r in results]),
     )
 
 
@@ -194,7 +220,42 @@ def _summarise_class(results: Sequence[FrameResult], name: str) -> ClassSummary:
         dice_mean_of_subjects=_mean(dice, by_subject=True),
         calibration=_summarise_calibration([(r.group, r.calibration[name]) for r in results if name in r.calibration]),
         uncertainty_against_dice=_uncertainty_against_dice(results, name),
+        area=_area_agreement(results, name),
+        centroid_distance=_mean([(r.group, d) for r in results if (d := r.centroid_distance.get(name)) is not None]),
+        thresholds=_thresholds(results, name),
+        conditions=_conditions(results, name),
     )
+
+
+def _area_agreement(results: Sequence[FrameResult], name: str) -> Agreement | None:
+    """In mm² where every pixel's size is known, else in pixels, as distances are."""
+    in_mm = all(r.pixel_mm2 is not None for r in results)
+    both = [r for r in results if r.classes[name].truth_area and r.classes[name].predicted_area]
+    sizes = [r.pixel_mm2 if in_mm and r.pixel_mm2 is not None else 1.0 for r in both]
+    true = [r.classes[name].truth_area * size for r, size in zip(both, sizes, strict=True)]
+    predicted = [r.classes[name].predicted_area * size for r, size in zip(both, sizes, strict=True)]
+    return measure_agreement(true, predicted, [r.group for r in both])
+
+
+def _thresholds(results: Sequence[FrameResult], name: str) -> tuple[Operating, ...]:
+    known = [r for r in results if name in r.counts]
+    areas = [r.classes[name].truth_area for r in known]
+    return operate([r.counts[name] for r in known], areas, [r.group for r in known])
+
+
+def _conditions(results: Sequence[FrameResult], name: str) -> dict[str, Dependence]:
+    known = [
+        (conditions, dice, r.group)
+        for r in results
+        if (conditions := r.conditions.get(name)) is not None and (dice := r.classes[name].dice) is not None
+    ]
+    if not known:
+        return {}
+    values, groups = [value for _, value, _ in known], [group for _, _, group in known]
+    return {
+        named.name: depend(values, [getattr(found, named.name) for found, _, _ in known], groups)
+        for named in dataclasses.fields(Conditions)
+    }
 
 
 def _summarise_calibration(found: Sequence[tuple[str, FrameCalibration]]) -> CalibrationSummary | None:

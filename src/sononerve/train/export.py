@@ -102,7 +102,7 @@ def _score_table(scores: Scores) -> str:
     lines = [f"> {warning}" for warning in scores.warnings]
     names = list(scores.overall.classes)
     lines += ["", f"| score, mean [95 % interval] | {' | '.join(names)} |", "|" + "---|" * (len(names) + 1)]
-    for title, texts in rows(scores.overall, scores.unit, scores.truth == "boxes"):
-        cells = [*texts, *[""] * (len(names) - len(texts))]
-        lines.append(f"| {title.strip()} | {' | '.join(cells)} |")
+    for line in rows(scores.overall, scores.unit, scores.truth == "boxes"):
+        cells = [*line.texts, *[""] * (len(names) - len(line.texts))]
+        lines.append(f"| {line.title.strip()} | {' | '.join(cells)} |")
     return "\n".join(lines)

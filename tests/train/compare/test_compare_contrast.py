@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from sononerve.evaluate.boxes import BoxScores
+from sononerve.evaluate.contrast import against_one, all_pairs, measures, verdict
 from sononerve.evaluate.statistics import Interval
 from sononerve.train.compare.comparison import shared_cells, summarise_results
-from sononerve.train.compare.contrast import against_one, all_pairs, measures, verdict
 from sononerve.train.compare.latency import Latency
 from sononerve.train.compare.results import Result
 from sononerve.train.compare.tables import grids, markdown

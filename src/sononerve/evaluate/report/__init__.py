@@ -1,1 +1,1 @@
-"""What an evaluation leaves behind: a table on the terminal, and a folder of JSON, CSV, pictures and one page."""
+"""What an evaluation leaves behind: a table on the terminal, and a folder of JSON, CSV and one page."""

@@ -1,4 +1,4 @@
-"""Every figure of an evaluation, in one style: white ground in both themes, units on every axis."""
+"""A frame beside its masks, and networks by score and latency, as pictures on white in both themes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from ...frame import Sample, Segmentation
 from ...io.overlay import colour, overlay
-from ..robustness import Curve, Robustness
-from ..scores import FrameResult, Summary
 from ..statistics import Interval
 
 STYLE: dict[str, object] = {
@@ -33,7 +31,6 @@ STYLE: dict[str, object] = {
     "svg.fonttype": "none",
 }
 DPI = 130
-LINES = ("-", "--", ":", "-.")
 
 
 @dataclass(frozen=True)
@@ -75,34 +72,6 @@ def comparison(sample: Sample, answer: Segmentation, title: str) -> bytes:
         axes[0].set_ylabel("row (px)")
         figure.colorbar(heat, ax=axes[3], label="probability", shrink=0.85)
         figure.suptitle(title)
-        return figure_png(figure)
-
-
-def dice_by_subject(summary: Summary, results: Sequence[FrameResult], grouped: str) -> bytes:
-    """Dice of every frame by its group, worst group first, with the mean of all and its interval, as PNG."""
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(12, 2.8 * len(summary.classes)), layout="constrained")
-        axes = figure.subplots(len(summary.classes), 1, squeeze=False)[:, 0]
-        for label, (ax, (name, found)) in enumerate(zip(axes, summary.classes.items(), strict=True), start=1):
-            order = sorted(found.dice_by_subject, key=found.dice_by_subject.__getitem__)
-            place = {group: x for x, group in enumerate(order)}
-            points = [(place[r.group], r.classes[name].dice) for r in results if r.classes[name].dice is not None]
-            tone = tuple(channel / 255 for channel in colour(label))
-            ax.scatter([x for x, _ in points], [y for _, y in points], s=14, color=tone, label="one frame")
-            ax.plot(range(len(order)), [found.dice_by_subject[g] for g in order], "k_", ms=9, label="mean of the group")
-            mean = found.scores["dice"]
-            if mean is not None:
-                ax.axhline(mean.value, color="0.4", lw=1, label=f"mean of all frames {mean.value:.3f}")
-                if mean.low is not None and mean.high is not None:
-                    ax.axhspan(mean.low, mean.high, color="0.85", zorder=0, label="its 95 % interval")
-            ax.set(
-                ylim=(-0.02, 1.02),
-                ylabel="Dice (0..1)",
-                title=f"{name}: Dice by group",
-                xlabel=f"group ({grouped}), worst first",
-            )
-            ax.set_xticks(range(len(order)), order if len(order) <= 20 else [""] * len(order))
-            ax.legend(loc="lower right", fontsize=8, ncols=2)
         return figure_png(figure)
 
 
@@ -171,46 +140,3 @@ def _free_place(text: Annotation, inside: Bbox, taken: Sequence[Bbox], canvas: F
         if within and not any(box.overlaps(other) for other in taken):
             break
     return box
-
-
-def robustness_figure(models: Mapping[str, Robustness]) -> bytes:
-    """Dice by severity with its interval, a panel per corruption, as PNG; ``models`` by what they are called.
-
-    One model has a colour per class; several have a colour each, and a kind of line per class. Models are only
-    comparable where they were scored on the same frames.
-    """
-    first = next(iter(models.values()))
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(12, 5.6), layout="constrained")
-        axes = figure.subplots(2, -(-len(first.curves) // 2), sharey=True)
-        for ax, (corruption, curve) in zip(axes.flat, first.curves.items(), strict=True):
-            for number, (label, model) in enumerate(models.items(), start=1):
-                _draw_curve(ax, model.curves[corruption], label, number if len(models) > 1 else None)
-            ax.set_title(corruption)
-            ax.set_xlabel(f"severity, and {curve.parameter}", fontsize=8)
-            ax.set_xticks(range(len(curve.levels) + 1), ["0\n", *_under(curve.levels)])
-            ax.set_ylim(-0.02, 1.02)
-        for ax in axes[:, 0]:
-            ax.set_ylabel("Dice (0..1)")
-        lines = axes.flat[0].get_legend_handles_labels()
-        figure.legend(*lines, loc="outside lower center", ncols=4, fontsize=8)
-        who = first.model if len(models) == 1 else f"{len(models)} models"
-        figure.suptitle(f"{who} on {first.data}: Dice on worse frames; bands are 95 % intervals over groups")
-        return figure_png(figure)
-
-
-def _under(levels: Sequence[float]) -> list[str]:
-    return [f"{severity}\n{level:g}" for severity, level in enumerate(levels, start=1)]
-
-
-def _draw_curve(ax: Axes, curve: Curve, label: str, number: int | None) -> None:
-    """The classes of one model, which is the ``number``-th of several or, with None, the only one."""
-    for place, (name, points) in enumerate(curve.points.items(), start=1):
-        tone = tuple(channel / 255 for channel in colour(number or place))
-        dash = "-" if number is None else LINES[(place - 1) % len(LINES)]
-        told = name if number is None else f"{label}, {name}"
-        found = [(severity, point.dice) for severity, point in enumerate(points) if point.dice is not None]
-        ax.plot([x for x, _ in found], [d.value for _, d in found], dash, marker="o", ms=3, color=tone, label=told)
-        band = [(x, d.low, d.high) for x, d in found if d.low is not None and d.high is not None]
-        x, low, high = ([row[side] for row in band] for side in range(3))
-        ax.fill_between(x, low, high, color=tone, alpha=0.15, lw=0)

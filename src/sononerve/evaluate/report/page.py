@@ -1,43 +1,238 @@
-"""One page that shows an evaluation: warnings first, then the scores, then the frames."""
+"""One page that shows an evaluation by itself: warnings first, then scores, plots, frames, and what numbers mean."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 
-from ...io.page import document, figure, warnings
-from ..scores import Scores, Summary
-from .table import rows
+from ...io.page import warnings
+from ..contrast import SCORES, against_one, measures
+from ..robustness import Robustness
+from ..run import Evaluation
+from ..scores import FrameResult, Scores, Summary
+from .agreement_plots import bland_altman
+from .condition_plots import TITLES, dice_against_condition
+from .definitions import DEFINITIONS
+from .gallery import Explainer, gallery
+from .learning_plot import Log, learning_curves
+from .plot import Plot
+from .robustness_plot import robustness_plot
+from .subject_plots import dice_by_group
+from .table import CONTRAST_HEAD, Line, contrast_row, rows, told
+from .threshold_plots import dice_against_threshold, precision_and_recall, presence_roc, reliability_plot
+
+STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+SCRIPT = (Path(__file__).parent / "report.js").read_text(encoding="utf-8")
+NOT_MEDICAL = "Not a medical device: for research only."
 
 
-def page(scores: Scores, pictures: Sequence[tuple[str, str]]) -> str:
-    """The page as HTML; ``pictures`` are paths beside the page, each with its caption."""
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: its anchor, its title, its HTML and the plots in it."""
+
+    key: str
+    title: str
+    body: str
+    plots: tuple[Plot, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One model of a page: its evaluation, and where they are known its robustness and the log of its training."""
+
+    evaluation: Evaluation
+    robustness: Robustness | None = None
+    log: Log = ()
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A model's frames as `against_one` asks for them."""
+
+    frames: Sequence[FrameResult]
+    fold: int = 0
+
+
+def report_page(
+    models: Mapping[str, Shown],
+    explainer: Explainer | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[str, list[Plot]]:
+    """The page as HTML, which needs nothing beside it, and every plot in it.
+
+    ``models``: by what they are called, scored on the same frames; the first is shown in full, the others are held
+    against it. ``explainer``: further maps of the first one. ``progress`` is told how many frames are drawn, and of how
+    many.
+    """
+    evaluations = {name: shown.evaluation for name, shown in models.items()}
+    first = next(iter(models.values()))
+    evaluation, scores = first.evaluation, first.evaluation.scores
+    sections = [
+        Section("about", "What was evaluated", _about(scores)),
+        *([_comparison(evaluations)] if len(models) > 1 else []),
+        _scores(scores),
+        _learning({name: shown.log for name, shown in models.items() if shown.log}),
+        _subjects(evaluation),
+        _thresholds(evaluation),
+        _agreement(evaluation),
+        _failures(evaluation, {name: m.robustness for name, m in models.items() if m.robustness is not None}),
+        Section("frames", "Frames", gallery(evaluations, explainer, progress)),
+        Section("card", "Model card", _card(evaluation)),
+        Section("definitions", "What the numbers mean", _definitions()),
+    ]
+    shown = [section for section in sections if section.body]
+    told = list(dict.fromkeys(warning for found in evaluations.values() for warning in found.scores.warnings))
+    title = f"{', '.join(models)} on {scores.data}"
+    return _document(title, shown, told, scores.sononerve), [plot for section in shown for plot in section.plots]
+
+
+def _document(title: str, sections: Sequence[Section], told: Sequence[str], version: str) -> str:
+    links = "".join(f'<a href="#{section.key}">{escape(section.title)}</a>' for section in sections)
+    parts = "".join(
+        f'<section id="{section.key}"><h2>{escape(section.title)}</h2>{section.body}</section>' for section in sections
+    )
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title><style>{STYLE}</style></head><body data-layer="both">
+<h1>{escape(title)}</h1>
+{warnings(list(told))}
+<nav aria-label="Parts of this page">{links}</nav>
+<main>{parts}</main>
+<footer><p>Made by sononerve {escape(version)}. {NOT_MEDICAL}</p></footer>
+<script>{SCRIPT}</script></body></html>
+"""
+
+
+def _about(scores: Scores) -> str:
     ways = f" Each frame was looked at in more ways than one: {scores.ways.mark}." if scores.ways.mark else ""
     left_out = ", ".join(f"{count} {why}" for why, count in scores.left_out.items()) or "none"
-    tables = _table(scores.overall, scores, "All frames")
+    return f"""<p>{scores.overall.frames} frames of the {escape(scores.part)} part in {scores.overall.subjects} groups.
+Split: {escape(scores.split)}. Not scored: {escape(left_out)}.{escape(ways)} Truth: {escape(scores.truth)}.</p>"""
+
+
+def _comparison(evaluations: Mapping[str, Evaluation]) -> Section:
+    """Every model's main scores by class, and how each differs from the first on the same frames."""
+    first = next(iter(evaluations.values())).scores
+    tables = ""
+    for name in first.overall.classes:
+        found = {label: one.scores.overall.classes[name].scores for label, one in evaluations.items()}
+        lines = [
+            (label, *(told(scores[key], f" {first.unit}" if key == "hd95" else "") for key in SCORES))
+            for label, scores in found.items()
+        ]
+        heads = ("", *(_linked(key, title) for key, (title, _) in SCORES.items()))
+        tables += _grid(name, heads, lines)
+    scored = {label: [_Scored(one.results)] for label, one in evaluations.items()}
+    reference = next(iter(scored))
+    contrasts = against_one(
+        scored, reference, measures(list(first.overall.classes), first.truth == "boxes", tuple(SCORES))
+    )
+    heads = tuple(_linked("paired", head) if head == "difference" else escape(head) for head in CONTRAST_HEAD)
+    tables += _grid(f"Against {reference}, on the same frames", heads, [contrast_row(one) for one in contrasts])
+    return Section("comparison", "Comparison", tables)
+
+
+def _linked(key: str, text: str) -> str:
+    return f'<a href="#def-{key}">{escape(text)}</a>'
+
+
+def _grid(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table; ``heads`` are HTML, the cells of ``lines`` are text."""
+    head = "".join(f"<th>{text}</th>" for text in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in line) + "</tr>" for line in lines)
+    return f'<div class="wide"><table><caption>{escape(title)}</caption><tr>{head}</tr>{body}</table></div>'
+
+
+def _learning(logs: Mapping[str, Log]) -> Section:
+    return _plotted("learning", "Learning curves", learning_curves(logs) if logs else [])
+
+
+def _scores(scores: Scores) -> Section:
+    tables = _table(scores.overall, scores, f"All frames: {scores.model}")
     tables += "".join(_table(s, scores, f"Drawn by: {who}") for who, s in scores.by_annotator.items())
-    body = f"""{warnings(list(scores.warnings))}
-<p>{scores.overall.frames} frames of the {escape(scores.part)} part in {scores.overall.subjects} groups. Split:
-{escape(scores.split)}. Not scored: {escape(left_out)}.{escape(ways)}</p>
-<h2>Scores</h2>
-{tables}
-<h2>Frames</h2>
-{"".join(figure(path, caption) for path, caption in pictures)}
-<footer><p>Means with 95 % intervals by resampling groups. A class that is absent from a frame counts only in its
-false-positive rate, background marked, binary accuracy and Kaggle's metric; a miss counts as Dice 0 and as the frame's
-diagonal in distances. Made by sononerve {escape(scores.sononerve)}. Not a medical device.</p></footer>"""
-    return document(f"{scores.model} on {scores.data}", body)
+    intro = '<p>Means with <a href="#def-interval">95 % intervals</a>; the name of a score leads to what it means.</p>'
+    return Section("scores", "Scores", intro + tables + _by_size(scores.overall))
 
 
 def _table(summary: Summary, scores: Scores, title: str) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in summary.classes)
-    width = len(summary.classes)
-    body = "".join(
-        f"<tr><td>{escape(line.strip())}</td>"
-        + "".join(f"<td>{escape(text)}</td>" for text in [*texts, *[""] * (width - len(texts))])
-        + "</tr>"
-        for line, texts in rows(summary, scores.unit, scores.truth == "boxes")
+    body = "".join(_row(line, len(summary.classes)) for line in rows(summary, scores.unit, scores.truth == "boxes"))
+    caption = f"<caption>{escape(title)}</caption>"
+    return f'<div class="wide"><table>{caption}<tr><th>score</th>{head}</tr>{body}</table></div>'
+
+
+def _row(line: Line, classes: int) -> str:
+    cells = "".join(f"<td>{escape(text)}</td>" for text in [*line.texts, *[""] * (classes - len(line.texts))])
+    kind = ' class="sub"' if line.title.startswith(" ") else ""
+    return f"<tr><td{kind}>{_linked(line.key, line.title.strip())}</td>{cells}</tr>"
+
+
+def _by_size(summary: Summary) -> str:
+    """Dice of the smallest, middle and largest third."""
+    lines = [
+        (name, f"{100 * part.lowest:.2f} to {100 * part.highest:.2f} %", str(part.dice.frames), told(part.dice))
+        for name, found in summary.classes.items()
+        for part in (found.conditions["size"].parts if found.conditions else ())
+    ]
+    heads = ("class", _linked("conditions", "share of the frame"), "frames", _linked("dice", "Dice"))
+    return _grid("Dice by size, in thirds", heads, lines) if lines else ""
+
+
+def _subjects(evaluation: Evaluation) -> Section:
+    scores = evaluation.scores
+    grouped = scores.split.split(":")[0]
+    classes = [name for name, found in scores.overall.classes.items() if found.with_class]
+    numbers = {name: n for n, name in enumerate(scores.overall.classes, start=1)}
+    plots = [dice_by_group(evaluation.results, scores.overall, name, numbers[name], grouped) for name in classes]
+    return _plotted("subjects", "Scores by subject", plots, wide=True)
+
+
+def _thresholds(evaluation: Evaluation) -> Section:
+    summary = evaluation.scores.overall
+    points = {name: found.thresholds for name, found in summary.classes.items() if found.with_class}
+    plots: list[Plot | None] = [dice_against_threshold(points), precision_and_recall(points)] if points else []
+    plots += [presence_roc(summary), reliability_plot(evaluation.results, summary)]
+    return _plotted("thresholds", "Thresholds and calibration", [plot for plot in plots if plot is not None])
+
+
+def _agreement(evaluation: Evaluation) -> Section:
+    unit = "mm²" if evaluation.scores.unit == "mm" else "px"
+    plots = [
+        bland_altman(evaluation.results, name, number, found.area, unit)
+        for number, (name, found) in enumerate(evaluation.scores.overall.classes.items(), start=1)
+        if found.area is not None
+    ]
+    return _plotted("agreement", "Measurements", plots)
+
+
+def _failures(evaluation: Evaluation, robustness: Mapping[str, Robustness]) -> Section:
+    summary = evaluation.scores.overall
+    known = any(found.conditions for found in summary.classes.values())
+    plots = [dice_against_condition(evaluation.results, summary, name) for name in TITLES] if known else []
+    section = _plotted("failures", "Where it fails", plots)
+    if not robustness:
+        return section
+    worse = _plotted("", "", [robustness_plot(robustness)], wide=True)
+    return Section(section.key, section.title, section.body + worse.body, section.plots + worse.plots)
+
+
+def _plotted(key: str, title: str, plots: Sequence[Plot], wide: bool = False) -> Section:
+    """A section of plots; empty, and so not shown, where there is none."""
+    figures = "".join(
+        f"<figure>{plot.inline()}<figcaption>{escape(plot.title)}.</figcaption></figure>" for plot in plots
     )
-    return (
-        f'<div class="wide"><table><caption>{escape(title)}</caption><tr><th>score</th>{head}</tr>{body}</table></div>'
+    kind = "wide-plot" if wide else "plots"
+    return Section(key, title, f'<div class="{kind}">{figures}</div>' if plots else "", tuple(plots))
+
+
+def _card(evaluation: Evaluation) -> str:
+    return f"<pre>{escape(evaluation.predictor.bundle.files['card.md'].decode('utf-8', 'replace'))}</pre>"
+
+
+def _definitions() -> str:
+    entries = "".join(
+        f'<dt id="def-{key}">{escape(name)}</dt><dd>{escape(text)}</dd>' for key, (name, text) in DEFINITIONS.items()
     )
+    return f"<dl>{entries}</dl>"

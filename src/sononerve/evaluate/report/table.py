@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..agreement import Agreement
+from ..contrast import Contrast
 from ..robustness import SEVERITIES, Robustness
 from ..scores import ClassSummary, Scores, Summary
-from ..statistics import Interval
+from ..statistics import FEWEST_TESTED, Interval
 
 TITLES = {
     "dice": "Dice",
@@ -24,6 +28,23 @@ TITLES = {
 }
 
 
+CONTRAST_HEAD = ("", "score", "difference", "", "p", "p, Holm")
+CONTRAST_MEANING = (
+    "mean [95 % interval over groups]; better and worse: the interval of the paired difference leaves 0 out and at "
+    f"least {FEWEST_TESTED} groups stand behind it, else a tie; p by Wilcoxon's signed ranks over groups, and "
+    "corrected by Holm for all rows of the table"
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table: the score's key in `definitions`, its title, and a text for each class or one for all."""
+
+    key: str
+    title: str
+    texts: tuple[str, ...]
+
+
 def told(interval: Interval | None, unit: str = "") -> str:
     """A mean with its interval in brackets; a dash where the score is not defined."""
     if interval is None:
@@ -35,36 +56,70 @@ def told(interval: Interval | None, unit: str = "") -> str:
     return f"{mean}{unit} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
-def rows(summary: Summary, unit: str, boxes: bool) -> list[tuple[str, list[str]]]:
-    """Lines of the table: a title and one text per class. Against boxes, what boxes can tell comes first."""
-    lines: list[tuple[str, list[str]]] = []
+def contrast_row(contrast: Contrast) -> tuple[str, ...]:
+    """A contrast as the cells of a row under `CONTRAST_HEAD`."""
+    found = contrast.difference
+    text = f"{found.value:+.3f}"
+    if found.low is not None and found.high is not None:
+        text += f" [{found.low:+.3f}, {found.high:+.3f}]"
+    return (contrast.label, contrast.measure, text, contrast.verdict, _chance(contrast.p), _chance(contrast.p_holm))
+
+
+def _chance(p: float | None) -> str:
+    return "-" if p is None else f"{p:.2g}" if p >= 0.001 else "< 0.001"
+
+
+def rows(summary: Summary, unit: str, boxes: bool) -> list[Line]:
+    """Lines of the table. Against boxes, what boxes can tell comes first."""
+    lines: list[Line] = []
     classes = list(summary.classes.values())
+
+    def add(key: str, title: str, *texts: str) -> None:
+        lines.append(Line(key, title, texts))
+
     if boxes:
-        lines.append(("predicted pixels inside boxes", [told(summary.pixels_inside_boxes)]))
-        lines.append(("boxes touched", [told(summary.boxes_touched)]))
+        add("inside_boxes", "predicted pixels inside boxes", told(summary.pixels_inside_boxes))
+        add("boxes_touched", "boxes touched", told(summary.boxes_touched))
     against = " against boxes" if boxes else ""
     for metric, title in TITLES.items():
         distance = f" {unit}" if metric in ("hd95", "mean_distance") else ""
-        lines.append((title + against, [told(c.scores[metric], distance) for c in classes]))
+        add(metric, title + against, *(told(c.scores[metric], distance) for c in classes))
         if metric == "dice":
-            lines.append((f"  mean of subjects{against}", [told(c.dice_mean_of_subjects) for c in classes]))
-            lines.append(
-                (f"  median{against}", ["-" if c.median_dice is None else f"{c.median_dice:.3f}" for c in classes])
-            )
-            lines.append(("  frames missed (Dice < 0.1)", [told(c.missed) for c in classes]))
-    lines.append((f"calibration error near the class{against}", [_error(c, near=True) for c in classes]))
-    lines.append((f"  over all pixels{against}", [_error(c, near=False) for c in classes]))
+            add("by_subject", f"  mean of subjects{against}", *(told(c.dice_mean_of_subjects) for c in classes))
+            medians = ("-" if c.median_dice is None else f"{c.median_dice:.3f}" for c in classes)
+            add("dice", f"  median{against}", *medians)
+            add("missed", "  frames missed (Dice < 0.1)", *(told(c.missed) for c in classes))
+    add("centroid_distance", f"centroid distance{against}", *(told(c.centroid_distance, f" {unit}") for c in classes))
+    area = " mm²" if unit == "mm" else " px"
+    add(
+        "area",
+        f"area, predicted - true{against}",
+        *(told(None if c.area is None else c.area.bias, area) for c in classes),
+    )
+    add("limits", f"  limits of agreement{against}", *(_limits(c.area, area) for c in classes))
+    icc = (told(None if c.area is None else c.area.icc) for c in classes)
+    add("icc", f"  intraclass correlation{against}", *icc)
+    add("calibration", f"calibration error near the class{against}", *(_error(c, near=True) for c in classes))
+    add("calibration", f"  over all pixels{against}", *(_error(c, near=False) for c in classes))
     if any(c.uncertainty_against_dice is not None for c in classes):
-        lines.append(("uncertainty against Dice, by rank", [told(c.uncertainty_against_dice) for c in classes]))
+        ranks = (told(c.uncertainty_against_dice) for c in classes)
+        add("uncertainty_against_dice", "uncertainty against Dice, by rank", *ranks)
     empty = "unboxed frames marked" if boxes else "false-positive rate, empty frames"
-    lines.append((empty, [told(c.false_positive_rate) for c in classes]))
-    lines.append(("AUROC of boxed against unboxed" if boxes else "presence AUROC", [told(summary.presence_auroc)]))
+    add("false_positive_rate", empty, *(told(c.false_positive_rate) for c in classes))
+    auroc = "AUROC of boxed against unboxed" if boxes else "presence AUROC"
+    add("presence_auroc", auroc, told(summary.presence_auroc))
     if summary.presence_brier is not None:
-        lines.append(("  Brier score of presence", [told(summary.presence_brier)]))
+        add("presence_brier", "  Brier score of presence", told(summary.presence_brier))
     if summary.box_iou is not None:
-        lines.append(("IoU of the network's own box", [told(summary.box_iou)]))
-    lines.append(("frames with / without", [f"{c.with_class} / {c.without}" for c in classes]))
+        add("box_iou", "IoU of the network's own box", told(summary.box_iou))
+    add("frames", "frames with / without", *(f"{c.with_class} / {c.without}" for c in classes))
     return lines
+
+
+def _limits(found: Agreement | None, unit: str) -> str:
+    if found is None or found.low is None or found.high is None:
+        return "-"
+    return f"{found.low.value:.1f} to {found.high.value:.1f}{unit}"
 
 
 def _error(found: ClassSummary, near: bool) -> str:
@@ -92,8 +147,8 @@ def _grid(summary: Summary, scores: Scores, title: str) -> Table:
     grid.add_column("score")
     for name in summary.classes:
         grid.add_column(name, justify="right")
-    for line, texts in rows(summary, scores.unit, scores.truth == "boxes"):
-        grid.add_row(line, *texts)
+    for line in rows(summary, scores.unit, scores.truth == "boxes"):
+        grid.add_row(line.title, *line.texts)
     return grid
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from statistics import mean
 
 from ... import __version__
+from ...evaluate.contrast import DEFAULT_SCORES, Contrast, against_one, all_pairs, measures
 from ...evaluate.scores import FrameResult, Summary, summarise
-from .contrast import DEFAULT_SCORES, Contrast, against_one, all_pairs, measures
 from .latency import Latency
 from .results import Result
 

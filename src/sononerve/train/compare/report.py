@@ -8,12 +8,12 @@ from pathlib import Path
 from ...data.dataset import Dataset
 from ...data.split import Split
 from ...errors import TrainingError
+from ...evaluate.contrast import DEFAULT_SCORES
 from ...evaluate.report.figures import Point, score_against_latency
 from ...io.atomic import write_bytes, write_text
 from ...runtime.predictor import Predictor
 from ..run import BUNDLE
 from .comparison import Comparison, shared_cells, summarise_results
-from .contrast import DEFAULT_SCORES
 from .latency import Latency, compared, race, some_frames
 from .launch import Failure
 from .places import SPLIT_FILE, Places

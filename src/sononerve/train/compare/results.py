@@ -97,7 +97,7 @@ class Result(_Part):
 
     def write(self, path: Path) -> None:
         """Write as JSON, a line per frame, numbers to five digits, whole or not at all."""
-        told = _rounded(self.model_dump(mode="json"))
+        told = _rounded(self.model_dump(mode="json", exclude_defaults=True))
         assert isinstance(told, dict)
         frames = ",\n".join(f"  {json.dumps(frame)}" for frame in told.pop("frames"))
         write_text(path, f'{json.dumps(told, indent=1)[:-2]},\n "frames": [\n{frames}\n ]\n}}\n')

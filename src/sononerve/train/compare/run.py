@@ -8,12 +8,12 @@ from pathlib import Path
 from ...data.dataset import Dataset
 from ...data.split import Split, split
 from ...errors import InputError
+from ...evaluate.contrast import DEFAULT_SCORES, SCORES
 from ...io.atomic import check_folder
 from ...progress import counted
 from ..config import TrainConfig
 from ..run import open_data
 from .comparison import Comparison
-from .contrast import DEFAULT_SCORES, SCORES
 from .entries import parse_entries
 from .launch import Failure
 from .places import RECIPE_FILE, SPLIT_FILE

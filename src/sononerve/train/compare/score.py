@@ -7,7 +7,6 @@ import os
 import statistics
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -65,7 +64,7 @@ def score(run: Run, folder: Path, log: Path, dataset: Dataset, threads: int | No
         training=_trained(folder, log),
         curve=learning_curve(folder, dataset.classes),
         prediction=_predicted(evaluation, folder, log, threads),
-        frames=tuple(replace(frame, calibration={}, uncertainty={}) for frame in evaluation.results),
+        frames=tuple(frame.without_details() for frame in evaluation.results),
     )
 
 

@@ -8,16 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ...evaluate.report.table import told
-from ...evaluate.statistics import FEWEST_TESTED, Interval
+from ...evaluate.report.table import CONTRAST_HEAD, CONTRAST_MEANING, contrast_row, told
 from .comparison import Comparison, Line
-from .contrast import Contrast
-
-MEANING = (
-    "mean [95 % interval over groups]; better and worse: the interval of the paired difference leaves 0 out and at "
-    f"least {FEWEST_TESTED} groups stand behind it, else a tie; p by Wilcoxon's signed ranks over groups, and "
-    "corrected by Holm for all rows of the table"
-)
 
 
 @dataclass(frozen=True)
@@ -38,8 +30,8 @@ def grids(comparison: Comparison) -> list[Grid]:
         _presence(comparison),
     ]
     if comparison.contrasts:
-        rows = tuple(_contrast(contrast) for contrast in comparison.contrasts)
-        found.append(Grid(f"against {comparison.reference}", ("", "score", "difference", "", "p", "p, Holm"), rows))
+        rows = tuple(contrast_row(contrast) for contrast in comparison.contrasts)
+        found.append(Grid(f"against {comparison.reference}", CONTRAST_HEAD, rows))
     return found
 
 
@@ -61,7 +53,7 @@ def terminal(comparison: Comparison) -> RenderableType:
         for row in grid.rows:
             table.add_row(*(Text(cell) for cell in row))
         parts.append(table)
-    return Group(*parts, Text(MEANING))
+    return Group(*parts, Text(CONTRAST_MEANING))
 
 
 def markdown(comparison: Comparison, picture: str) -> str:
@@ -73,7 +65,14 @@ def markdown(comparison: Comparison, picture: str) -> str:
         lines += ["", f"## {grid.title}", "", _row(grid.head), _row(["---"] * len(grid.head))]
         lines += [_row(row) for row in grid.rows]
     return "\n".join(
-        [*lines, "", f"{MEANING[0].upper()}{MEANING[1:]}.", "", f"![score against latency]({picture})", ""]
+        [
+            *lines,
+            "",
+            f"{CONTRAST_MEANING[0].upper()}{CONTRAST_MEANING[1:]}.",
+            "",
+            f"![score against latency]({picture})",
+            "",
+        ]
     )
 
 
@@ -150,24 +149,3 @@ def _presence(comparison: Comparison) -> Grid:
     return Grid(
         "whole frames", ("", area, *(("predicted pixels inside boxes", "boxes touched") if boxes else ())), tuple(rows)
     )
-
-
-def _contrast(contrast: Contrast) -> tuple[str, ...]:
-    return (
-        contrast.label,
-        contrast.measure,
-        _signed(contrast.difference),
-        contrast.verdict,
-        _chance(contrast.p),
-        _chance(contrast.p_holm),
-    )
-
-
-def _signed(interval: Interval) -> str:
-    if interval.low is None or interval.high is None:
-        return f"{interval.value:+.3f}"
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-
-
-def _chance(p: float | None) -> str:
-    return "-" if p is None else f"{p:.2g}" if p >= 0.001 else "< 0.001"

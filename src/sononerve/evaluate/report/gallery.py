@@ -1,0 +1,198 @@
+"""The frames of a report: each with truth, prediction, difference and maps over it, to be sorted and filtered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+
+from ...frame import Sample, Segmentation
+from ...io.overlay import colour
+from ...runtime.answer import entropy
+from ..run import Evaluation
+from ..scores import MISSED_BELOW, FrameResult
+from .layers import ADDED, MISSED, difference, heat, outlines, picture
+from .maps import Map
+
+MOST = 200
+EXTREMES = 3
+EXPLAINED = {"best", "median", "worst"}
+
+Explainer = Callable[[Sample], Sequence[Map]]
+"""From a frame to further maps of it, as attention gates and saliency, which need the network itself."""
+
+
+def kinds(results: Sequence[FrameResult], shown: int = EXTREMES) -> dict[int, list[str]]:
+    """What each result is an example of: "best", "median", "worst", "missed", "false positive"; most are of nothing."""
+    found: dict[int, list[str]] = {}
+    order = sorted((i for i, r in enumerate(results) if r.dice is not None), key=lambda i: results[i].dice or 0.0)
+    middle = max(0, len(order) // 2 - shown // 2)
+    for kind, places in (
+        ("worst", order[:shown]),
+        ("median", order[middle : middle + shown]),
+        ("best", order[::-1][:shown]),
+        ("missed", [i for i, r in enumerate(results) if _missed(r)]),
+        ("false positive", [i for i, r in enumerate(results) if any(s.false_positive for s in r.classes.values())]),
+    ):
+        for place in places:
+            found.setdefault(place, []).append(kind)
+    return found
+
+
+def _missed(result: FrameResult) -> bool:
+    return any(s.dice is not None and s.dice < MISSED_BELOW for s in result.classes.values())
+
+
+def chosen(results: Sequence[FrameResult], most: int = MOST) -> list[int]:
+    """Which results are shown: all, or ``most`` of them: examples first, then evenly by Dice; worst first."""
+
+    def badness(place: int) -> tuple[float, str]:
+        dice = results[place].dice
+        return (1.0 if dice is None else dice, results[place].name)
+
+    order = sorted(range(len(results)), key=badness)
+    if len(order) <= most:
+        return order
+    examples = set(sorted(kinds(results), key=badness)[:most])
+    rest = [place for place in order if place not in examples]
+    room = most - len(examples)
+    kept = examples | {rest[int(n * len(rest) / room)] for n in range(room)}
+    return [place for place in order if place in kept]
+
+
+def gallery(
+    models: Mapping[str, Evaluation],
+    explainer: Explainer | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    most: int = MOST,
+) -> str:
+    """The frames as HTML, sorted and chosen by the first of ``models``, all scored on the same frames.
+
+    ``explainer`` adds maps to the examples of best, median and worst.
+    """
+    first = next(iter(models.values()))
+    examples, places = kinds(first.results), chosen(first.results, most)
+    cards = []
+    for number, place in enumerate(places, start=1):
+        sample = first.dataset[first.indices[place]]
+        answers = [model.predictor.predict(sample.frame) for model in models.values()]
+        told = examples.get(place, [])
+        further = explainer(sample) if explainer is not None and EXPLAINED & set(told) else ()
+        scored = [model.results[place] for model in models.values()]
+        cards.append(_card(scored, sample, answers, told, further))
+        if progress is not None:
+            progress(number, len(places))
+    left = len(first.results) - len(places)
+    note = f"<p>{left} further frames are not shown: {most} are, examples first and the rest evenly by Dice.</p>"
+    return f'{_controls(list(models), first)}{note if left else ""}<div id="cards">{"".join(cards)}</div>'
+
+
+def _controls(models: Sequence[str], first: Evaluation) -> str:
+    groups = sorted({result.group for result in first.results})
+    names = "".join(f'<option value="{n}">{escape(name)}</option>' for n, name in enumerate(models))
+    choice = f'<label>Model <select id="model">{names}</select></label>' if len(models) > 1 else ""
+    options = "".join(f'<option value="{escape(group)}">{escape(group)}</option>' for group in groups)
+    sorts = "".join(
+        f'<option value="{key}">{text}</option>'
+        for key, text in (
+            ("dice", "Dice, worst first"),
+            ("-dice", "Dice, best first"),
+            ("name", "name"),
+            ("group", "group"),
+            ("presence", "presence, lowest first"),
+            ("-size", "size of the nerve, largest first"),
+        )
+    )
+    shows = "".join(
+        f'<option value="{key}">{text}</option>'
+        for key, text in (
+            ("", "all"),
+            ("best", "best"),
+            ("median", "median"),
+            ("worst", "worst"),
+            ("missed", "missed"),
+            ("false positive", "false positives"),
+        )
+    )
+    layers = "".join(
+        f'<label><input type="radio" name="layer" value="{key}"{" checked" if key == "both" else ""}>{text}</label>'
+        for key, text in (
+            ("both", "truth (dashed) and prediction"),
+            ("wipe", "truth | prediction"),
+            ("difference", "difference"),
+            *((f"probability_{n}", f"probability of {name}") for n, name in enumerate(first.dataset.classes, start=1)),
+            ("uncertainty", "uncertainty"),
+            ("none", "frame alone"),
+        )
+    )
+    return f"""<form id="controls" class="controls" aria-label="What is shown of the frames">
+{choice}<label>Sort by <select id="sort">{sorts}</select></label>
+<label>Show <select id="show">{shows}</select></label>
+<label>Group <select id="group"><option value="">all</option>{options}</select></label>
+<label>Name <input id="search" type="search" size="12"></label>
+<fieldset><legend>Layer</legend>{layers}<label class="slide">left of here the truth, right of it the prediction
+<input id="wipe" type="range" min="0" max="100" value="50"></label></fieldset>
+<p class="legend">{_legend(first.dataset.classes)}</p><p id="counted" role="status"></p></form>"""
+
+
+def _legend(classes: Sequence[str]) -> str:
+    tones = {name: "#{:02x}{:02x}{:02x}".format(*colour(n)) for n, name in enumerate(classes, start=1)}
+    tones |= {"missed": MISSED, "marked too much": ADDED}
+    return " ".join(f'<span style="background:{tone}"></span> {escape(name)}' for name, tone in tones.items())
+
+
+def _card(
+    results: Sequence[FrameResult],
+    sample: Sample,
+    answers: Sequence[Segmentation],
+    examples: Sequence[str],
+    further: Sequence[Map],
+) -> str:
+    """The frame is sorted by the first of ``results``, and the maps are the first's; all else is of each model."""
+    assert sample.labels is not None
+    result, answer = results[0], answers[0]
+    classes, (height, width) = len(answer.classes), sample.frame.shape
+    spread = entropy(answer.probabilities[None])[0] if answer.uncertainty is None else answer.uncertainty
+    layers = [
+        picture(sample.frame.pixels, f"frame {result.name}"),
+        *(heat(answer.probabilities[n], f"probability_{n + 1}") for n in range(classes)),
+        heat(spread, "uncertainty"),
+        outlines(sample.labels, classes, "truth"),
+        *(outlines(one.labels, classes, f"prediction of-{n}") for n, one in enumerate(answers)),
+        *(difference(sample.labels, one.labels, classes, f"difference of-{n}") for n, one in enumerate(answers)),
+    ]
+    data = {
+        "name": result.name,
+        "group": result.group,
+        "dice": "" if result.dice is None else f"{result.dice:.5f}",
+        "presence": f"{result.presence:.5f}",
+        "size": str(max((scores.truth_area for scores in result.classes.values()), default=0)),
+        "kinds": "|".join(examples),
+    }
+    attributes = "".join(f' data-{key}="{escape(value)}"' for key, value in data.items())
+    told = "".join(_told(scored, number) for number, scored in enumerate(results))
+    marks = "".join(f'<span class="mark">{escape(kind)}</span>' for kind in examples)
+    return f"""<article class="card" tabindex="0"{attributes}>
+<div class="stage" style="--ratio:{width / height:.4f}">{"".join(layers)}</div>
+<p class="said"><b>{escape(result.name)}</b> {marks}<br>{told}<br>{escape(result.group)}</p>{_further(further, sample)}
+</article>"""
+
+
+def _told(result: FrameResult, number: int) -> str:
+    """What one model scored, shown while that model is chosen."""
+    dice = [f"{name} {scores.dice:.3f}" for name, scores in result.classes.items() if scores.dice is not None]
+    marked = [name for name, scores in result.classes.items() if scores.false_positive]
+    said = [f"Dice {', '.join(dice)}"] if dice else []
+    said += [f"{', '.join(marked)} marked where there is none"] if marked else []
+    said += [f"presence {result.presence:.2f}"]
+    return f'<span class="of-{number}">{escape("; ".join(said))}</span>'
+
+
+def _further(maps: Sequence[Map], sample: Sample) -> str:
+    if not maps:
+        return ""
+    shown = "".join(
+        f'<figure><div class="stage">{picture(sample.frame.pixels, "")}{heat(one.values, "shown", one.full)}</div>'
+        f"<figcaption>{escape(one.title)}</figcaption></figure>"
+        for one in maps
+    )
+    return f'<details><summary>What the network looked at</summary><div class="maps">{shown}</div></details>'

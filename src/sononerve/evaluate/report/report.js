@@ -1,0 +1,102 @@
+"use strict";
+// Sorting, filtering and a closer look at the frames; without it the page shows all of them, worst first.
+const cards = [...document.querySelectorAll("#cards > .card")];
+const holder = document.getElementById("cards");
+const field = (id) => document.getElementById(id);
+
+function key(card, name) {
+  const value = card.dataset[name];
+  if (name === "name" || name === "group") return value;
+  return value === "" ? Infinity : Number(value);
+}
+
+function arrange() {
+  const asked = field("sort").value;
+  const down = asked.startsWith("-");
+  const name = asked.replace("-", "");
+  const order = [...cards].sort((a, b) => {
+    const x = key(a, name), y = key(b, name);
+    if (x === y || (x === Infinity && y === Infinity)) return a.dataset.name < b.dataset.name ? -1 : 1;
+    if (x === Infinity || y === Infinity) return x === Infinity ? 1 : -1; // what has no value comes last both ways
+    const less = typeof x === "string" ? x.localeCompare(y, undefined, { numeric: true }) : x - y;
+    return down ? -less : less;
+  });
+  holder.append(...order);
+  filter();
+}
+
+function filter() {
+  const kind = field("show").value, group = field("group").value, text = field("search").value.toLowerCase();
+  let count = 0;
+  for (const card of cards) {
+    const fits = (!kind || card.dataset.kinds.split("|").includes(kind)) &&
+      (!group || card.dataset.group === group) && card.dataset.name.toLowerCase().includes(text);
+    card.hidden = !fits;
+    count += fits;
+  }
+  field("counted").textContent = `${count} of ${cards.length} frames`;
+}
+
+function layer() {
+  const chosen = document.querySelector("input[name=layer]:checked").value;
+  document.body.dataset.layer = chosen;
+  document.documentElement.style.setProperty("--wipe", `${field("wipe").value}%`);
+  for (const heat of document.querySelectorAll(".card > .stage .heat"))
+    heat.style.display = heat.classList.contains(chosen) ? "block" : "none";
+}
+
+function model() {
+  const chosen = field("model")?.value ?? "0";
+  for (const part of document.querySelectorAll("[class*='of-']"))
+    part.toggleAttribute("hidden", !part.classList.contains(`of-${chosen}`));
+}
+
+const dialog = document.createElement("dialog");
+dialog.setAttribute("aria-label", "One frame, large");
+dialog.innerHTML = '<menu><button value="-1">previous</button><button value="1">next</button>' +
+  '<button value="0">close</button></menu><div></div>';
+document.body.append(dialog);
+let open = null;
+
+function show(card) {
+  open = card;
+  const large = card.cloneNode(true);
+  large.removeAttribute("tabindex");
+  dialog.lastElementChild.replaceChildren(large);
+  if (!dialog.open) dialog.showModal();
+}
+
+function step(by) {
+  const seen = [...holder.children].filter((card) => !card.hidden);
+  const next = seen[seen.indexOf(open) + by];
+  if (next) show(next);
+}
+
+dialog.addEventListener("click", (event) => {
+  if (event.target === dialog) return dialog.close();
+  const value = event.target.value;
+  if (event.target.tagName === "BUTTON") value === "0" ? dialog.close() : step(Number(value));
+});
+dialog.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowRight") step(1);
+  if (event.key === "ArrowLeft") step(-1);
+});
+dialog.addEventListener("close", () => open && open.focus());
+
+holder.addEventListener("click", (event) => {
+  const card = event.target.closest(".card");
+  if (card && !event.target.closest("details")) show(card);
+});
+holder.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.classList.contains("card")) show(event.target);
+});
+field("controls").addEventListener("submit", (event) => event.preventDefault());
+field("sort").addEventListener("change", arrange);
+for (const id of ["show", "group"]) field(id).addEventListener("change", filter);
+field("search").addEventListener("input", filter);
+for (const choice of document.querySelectorAll("input[name=layer]")) choice.addEventListener("change", layer);
+field("wipe").addEventListener("input", layer);
+field("model")?.addEventListener("change", model);
+arrange();
+layer();
+model();

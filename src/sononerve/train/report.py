@@ -1,0 +1,119 @@
+"""From finished trainings to one page: scored on the same frames, with their curves and what they looked at."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..data.dataset import Dataset
+from ..data.split import Part
+from ..errors import InputError
+from ..evaluate.report.learning_plot import Log
+from ..evaluate.report.maps import Map
+from ..evaluate.report.page import Shown, report_page
+from ..evaluate.report.plot import Plot
+from ..evaluate.robustness import measure_robustness
+from ..evaluate.run import evaluate, on_common_frames
+from ..frame import Sample
+from ..io.atomic import write_bytes, write_text
+from ..progress import counted
+from ..runtime.bundle import Bundle
+from .callbacks import LOG
+from .config import TrainConfig
+from .explain import explain_network
+from .restore import read_recorded, restore
+from .run import CONFIG, PLAN, open_data
+
+SHOWN_ALREADY = ("probability", "uncertainty")
+
+
+def report_runs(
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    dataset: Dataset | None = None,
+    part: Part = "test",
+    figures: Path | None = None,
+    robustness: bool = False,
+    explained: bool = True,
+) -> None:
+    """Write one page about ``runs``, folders of trainings or bundles, to the file ``out``.
+
+    ``dataset``: what they are scored on, by default what the first was trained on; each model is scored on frames that
+    none of them has seen. ``figures``: a folder for every plot as SVG, PNG and CSV. ``robustness``: also score on worse
+    frames. ``explained``: also show gates and saliency of some frames. Raises `InputError` where a run is none, or no
+    frame is held out for all.
+    """
+    bundles = {name: Bundle.open(run) for name, run in zip(names(runs), runs, strict=True)}
+    data = dataset or _own_data(runs[0])
+    found = []
+    for name, bundle in bundles.items():
+        with counted(f"score {name}") as progress:
+            found.append(evaluate(bundle, data, part, progress=progress))
+    shown = {}
+    for (name, run), evaluation in zip(zip(bundles, runs, strict=True), on_common_frames(found), strict=True):
+        curves = None
+        if robustness:
+            with counted(f"score worse frames, {name}") as progress:
+                curves = measure_robustness(evaluation, progress=progress)
+        shown[name] = Shown(evaluation, curves, read_log(run / LOG))
+    explainer = _explainer(next(iter(bundles.values()))) if explained else None
+    with counted("draw frames") as progress:
+        html, plots = report_page(shown, explainer, progress)
+    write_text(out, html)
+    if figures is not None:
+        write_figures(plots, figures)
+
+
+def names(runs: Sequence[Path]) -> list[str]:
+    """What runs are called: the last part of each path, and as much before it as tells them apart.
+
+    >>> names([Path("a/unet"), Path("b/unet"), Path("gan")])
+    ['a/unet', 'b/unet', 'gan']
+    """
+    parts = [run.resolve().parts for run in runs]
+    found = []
+    for own in parts:
+        length = 1
+        while length < len(own) and sum(other[-length:] == own[-length:] for other in parts) > 1:
+            length += 1
+        found.append("/".join(own[-length:]))
+    twice = next((name for name in found if found.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{twice}: is given twice; give each run once")
+    return found
+
+
+def _own_data(run: Path) -> Dataset:
+    """The data that a run was trained on, where its configuration says."""
+    if not (run / PLAN).is_file():
+        raise InputError(f"{run}: does not say where its data lies; give it with --data")
+    return open_data(TrainConfig.read(run / CONFIG))
+
+
+def read_log(path: Path) -> Log:
+    """The rows of a run's ``log.csv`` that are numbers; none where there is no such file."""
+    if not path.is_file():
+        return ()
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def _explainer(bundle: Bundle) -> Callable[[Sample], Sequence[Map]]:
+    model, preprocess = restore(bundle)
+    temperature = read_recorded(bundle).temperature.mask
+
+    def explain(sample: Sample) -> Sequence[Map]:
+        maps = explain_network(sample.frame, model, preprocess, bundle.config.classes, temperature).maps()
+        return [one for one in maps if not one.name.startswith(SHOWN_ALREADY)]
+
+    return explain
+
+
+def write_figures(plots: Sequence[Plot], folder: Path) -> None:
+    """Every plot as ``NAME.svg``, ``NAME.png`` and ``NAME.csv``, the data behind it."""
+    for plot in plots:
+        write_text(folder / f"{plot.name}.svg", plot.svg)
+        write_bytes(folder / f"{plot.name}.png", plot.png)
+        write_text(folder / f"{plot.name}.csv", plot.to_csv())
