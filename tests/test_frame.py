@@ -1,9 +1,15 @@
 """The nouns: they refuse what they cannot be, and measure by hand-computable rules."""
 
+import base64
+import io
+import re
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from sononerve.frame import Frame, Sample, Segmentation, measure
+from sononerve.overlay import overlay
 
 
 @pytest.mark.parametrize(
@@ -74,3 +80,18 @@ def test_without_uncertainty_there_is_none_to_average():
     labels = np.ones((2, 3), np.uint8)
     found = Segmentation(Frame(np.zeros((2, 3), np.uint8)), labels, np.zeros((1, 2, 3), np.float32), ("a",), 0.9)
     assert found.uncertainty_within(1) is None
+
+
+def test_a_notebook_shows_the_frame_outlined_and_measured():
+    pixels = np.random.default_rng(0).integers(0, 255, (30, 40), np.uint8)
+    labels = np.zeros((30, 40), np.uint8)
+    labels[10:20, 5:15] = 1
+    answer = Segmentation(
+        Frame(pixels, (0.1, 0.2)), labels, np.zeros((2, 30, 40), np.float32), ("nerve", "a < b"), 0.87
+    )
+    shown = answer._repr_html_()
+    content = base64.b64decode(re.findall(r'src="data:image/png;base64,([^"]+)"', shown)[0])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), overlay(pixels, labels))
+    assert "presence 0.87" in shown
+    assert "nerve: 2.0 mm²" in shown
+    assert "<li>no a &lt; b</li>" in shown

@@ -26,7 +26,18 @@ ALLOWED = {
 }
 """What each part may import of the others. ``losses`` works on the models' `Output`; ``io.atomic`` is everyone's."""
 
-FOR_ALL = {"frame", "errors", "process", "progress", "settings", "verbs", "lightning", "torchvision", "__init__"}
+FOR_ALL = {
+    "frame",
+    "overlay",
+    "errors",
+    "process",
+    "progress",
+    "settings",
+    "verbs",
+    "lightning",
+    "torchvision",
+    "__init__",
+}
 """Modules beside the parts: they import none of them, and every part may import them."""
 
 HEAVY = {"torch", "lightning", "monai"}

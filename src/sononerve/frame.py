@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import NamedTuple
 
 import numpy as np
@@ -116,6 +117,15 @@ class Measurement:
     centroid: tuple[float, float] | None
     box: tuple[int, int, int, int] | None
 
+    @property
+    def told(self) -> str:
+        """In words: what was found, and how large it is."""
+        if self.centroid is None:
+            return f"no {self.name}"
+        area = f"{self.area_px} px" if self.area_mm2 is None else f"{self.area_mm2:.1f} mm²"
+        x, y = self.centroid
+        return f"{self.name}: {area}, centre at column {x:.0f}, row {y:.0f}"
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -139,6 +149,17 @@ class Segmentation:
     def __post_init__(self) -> None:
         measured = (measure(self.labels == i, name, self.frame.spacing_mm) for i, name in enumerate(self.classes, 1))
         object.__setattr__(self, "measurements", tuple(measured))
+
+    def _repr_html_(self) -> str:
+        """The frame with what was found outlined, and measured, for a notebook."""
+        from .overlay import address, overlay
+
+        picture = address(overlay(self.frame.pixels, self.labels))
+        found = "".join(f"<li>{escape(one.told)}</li>" for one in self.measurements)
+        return (
+            f'<figure><img src="{picture}" alt="frame with outlines" style="max-width:40rem;width:100%">'
+            f"<figcaption>presence {self.presence:.2f}<ul>{found}</ul></figcaption></figure>"
+        )
 
     def uncertainty_within(self, label: int) -> float | None:
         """The mean uncertainty where ``label`` was predicted; None where it was not, or no uncertainty is known."""

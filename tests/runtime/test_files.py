@@ -12,7 +12,7 @@ from written import contents, pixels, table
 from sononerve.errors import InputError
 from sononerve.frame import Frame
 from sononerve.io.images import write_png
-from sononerve.io.overlay import colour
+from sononerve.overlay import colour
 from sononerve.runtime.bundle import CONFIG, write_bundle
 from sononerve.runtime.files import TABLE, Outcome, Wanted, list_files, predict_files
 from sononerve.runtime.predictor import Predictor

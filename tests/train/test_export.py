@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,3 +73,5 @@ def test_the_card_says_what_it_is_not_and_how_it_was_split(run: Path) -> None:
     assert "Not a medical device" in card
     assert "by subject" in card
     assert "| Dice |" in card
+    assert re.search(r"time and machine: \d+\.\d minutes of steps on \d+ cores of \S", card)
+    assert "licence of the data: not said" in card

@@ -41,6 +41,10 @@ class Evaluation:
     dataset: Dataset
     predictor: Predictor
 
+    def _repr_html_(self) -> str:
+        """The scores, for a notebook."""
+        return self.scores._repr_html_()
+
 
 def evaluate(
     bundle: Bundle | Path | str,

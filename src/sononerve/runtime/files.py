@@ -17,7 +17,7 @@ from ..frame import Frame, Segmentation, Spacing
 from ..io import frames
 from ..io.atomic import blamed_on, check_folder, write_bytes
 from ..io.images import write_png
-from ..io.overlay import overlay
+from ..overlay import overlay
 from .predictor import Predictor
 
 TABLE = "measurements.csv"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.preprocess import Preprocess
-from ..evaluate.report.maps import Map
+from ..evaluate.report.maps import Map, maps_figure
 from ..frame import Frame
 from ..models import SegmentationModel
 from ..models.output import probabilities as shares
@@ -57,6 +57,10 @@ class Explanation:
     gates: tuple[NDArray[np.float32], ...]
     gate_cells: tuple[float, ...]
     saliency: NDArray[np.float32]
+
+    def _repr_png_(self) -> bytes:
+        """The frame and all maps as one figure, for a notebook."""
+        return maps_figure(self.frame, self.maps(), self.frame.source or "frame")
 
     def maps(self) -> list[Map]:
         """All of them, with titles and units, for figures and files."""

@@ -20,7 +20,10 @@ from .calibrate import Calibration
 from .config import TrainConfig
 from .filter_graph import filter_graphs
 from .graph import bundle_graph
+from .machine import describe_machine
 from .plan import Plan
+
+MOST_LICENCE = 1000  # characters of the data's licence in the card
 
 
 def bundle_files(
@@ -30,8 +33,12 @@ def bundle_files(
     split: Split,
     fitted: Dataset,
     calibration: Calibration,
+    seconds: float,
 ) -> dict[str, bytes]:
-    """The bundle's files for a trained model, not yet scored; ``fitted`` are the frames that it was fitted to."""
+    """The bundle's files for a trained model, not yet scored.
+
+    ``fitted`` are the frames that it was fitted to, ``seconds`` how long its steps took.
+    """
     classes = fitted.classes
     home = config.data.folder.name  # a bundle is passed on: no paths of this machine, no names of frames
     recorded = {
@@ -53,7 +60,7 @@ def bundle_files(
         CONFIG: yaml.safe_dump(recorded, sort_keys=False).encode(),
         SPLIT: split.anonymous().model_dump_json().encode(),
         SCORES: b"{}\n",
-        CARD: card(config, plan, split, fitted, calibration, None).encode(),
+        CARD: card(config, plan, split, fitted, calibration, seconds, None).encode(),
         **_halves(model, plan, len(classes), calibration),
     }
 
@@ -73,7 +80,13 @@ def nerve_share(dataset: Dataset) -> float:
 
 
 def card(
-    config: TrainConfig, plan: Plan, split: Split, fitted: Dataset, calibration: Calibration, scores: Scores | None
+    config: TrainConfig,
+    plan: Plan,
+    split: Split,
+    fitted: Dataset,
+    calibration: Calibration,
+    seconds: float,
+    scores: Scores | None,
 ) -> str:
     """The model's card in Markdown: what it is, what it saw (``fitted``), how it scored, what it is not."""
     fold = split.fold(config.data.fold)
@@ -85,10 +98,15 @@ def card(
 
 Not a medical device: for research only.
 
+- intended use: to segment {", ".join(fitted.classes)} in ultrasound frames like those it was trained on, in research;
+  frames of other machines, places and people may be segmented worse than the scores below say
 - network: {config.model}, {plan.parameters:,} parameters, canvas {plan.preprocess.height} x {plan.preprocess.width}
 - data: {config.data.folder.name}, {counts}
 - split: {split.statement}
 - training: {plan.steps} steps of {plan.choices.batch} frames, {plan.choices.precision} precision, seed {config.seed}
+- time and machine: {seconds / 60:.1f} minutes of steps on {describe_machine(plan.choices.accelerator)}; energy: not
+  measured
+- licence of the data: {_licence(fitted)}
 - temperature of the logits: {"; ".join(calibration.reasons)}
 - made by sononerve {__version__}
 
@@ -96,6 +114,16 @@ Not a medical device: for research only.
 
 {_score_table(scores) if scores is not None else "Not yet scored."}
 """
+
+
+def _licence(dataset: Dataset) -> str:
+    """What a file beside the frames says, on one line."""
+    for name in ("LICENCE.txt", "LICENSE.txt", "LICENCE", "LICENSE"):
+        file = dataset.folder / name
+        if file.is_file():
+            with file.open(encoding="utf-8", errors="replace") as text:
+                return " ".join(text.read(MOST_LICENCE).split())
+    return "not said; no LICENCE.txt lies beside its frames"
 
 
 def _score_table(scores: Scores) -> str:

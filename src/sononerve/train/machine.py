@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import platform
 import statistics
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -20,6 +21,7 @@ from .adversarial import Adversary
 Accelerator = Literal["cpu", "cuda", "mps"]
 Arithmetic = Literal["32", "bf16", "16"]
 
+CPU_INFO = Path("/proc/cpuinfo")
 WARM_STEPS, TIMED_STEPS = 2, 5
 TIMING_S = 6.0  # after which a slow machine has shown what it can do
 
@@ -29,6 +31,18 @@ def find_accelerator() -> Accelerator:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def describe_machine(accelerator: Accelerator) -> str:
+    """What computes there, in words."""
+    if accelerator == "cuda":
+        return f"one {torch.cuda.get_device_name()}"
+    told = platform.processor() or platform.machine()
+    if CPU_INFO.is_file():  # Linux, where Python knows no more than the kind of processor
+        lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
+        told = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), told)
+    chip = f"the GPU of {told}" if accelerator == "mps" else told
+    return f"{os.cpu_count()} cores of {chip}"
 
 
 def half_precision(accelerator: Accelerator) -> Arithmetic | None:

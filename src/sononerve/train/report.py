@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..data.audit import audit
 from ..data.dataset import Dataset
-from ..data.split import Part
+from ..data.split import Part, Split
 from ..errors import InputError
 from ..evaluate.report.learning_plot import Log
 from ..evaluate.report.maps import Map
@@ -19,11 +19,11 @@ from ..frame import Sample
 from ..io.atomic import write_bytes, write_text
 from ..progress import counted
 from ..runtime.bundle import Bundle
-from .callbacks import LOG
 from .config import TrainConfig
 from .explain import explain_network
+from .log import rounds_of_stages
 from .restore import read_recorded, restore
-from .run import CONFIG, PLAN, open_data
+from .run import CONFIG, PLAN, SPLIT, open_data
 
 SHOWN_ALREADY = ("probability", "uncertainty")
 
@@ -47,6 +47,8 @@ def report_runs(
     """
     bundles = {name: Bundle.open(run) for name, run in zip(names(runs), runs, strict=True)}
     data = dataset or _own_data(runs[0])
+    with counted("look through the data") as progress:
+        audited = audit(data, Split.read(runs[0] / SPLIT) if dataset is None else None, progress=progress)
     found = []
     for name, bundle in bundles.items():
         with counted(f"score {name}") as progress:
@@ -57,10 +59,10 @@ def report_runs(
         if robustness:
             with counted(f"score worse frames, {name}") as progress:
                 curves = measure_robustness(evaluation, progress=progress)
-        shown[name] = Shown(evaluation, curves, read_log(run / LOG))
+        shown[name] = Shown(evaluation, curves, read_log(run))
     explainer = _explainer(next(iter(bundles.values()))) if explained else None
     with counted("draw frames") as progress:
-        html, plots = report_page(shown, explainer, progress)
+        html, plots = report_page(shown, audited.warnings, explainer, progress)
     write_text(out, html)
     if figures is not None:
         write_figures(plots, figures)
@@ -92,12 +94,10 @@ def _own_data(run: Path) -> Dataset:
     return open_data(TrainConfig.read(run / CONFIG))
 
 
-def read_log(path: Path) -> Log:
-    """The rows of a run's ``log.csv`` that are numbers; none where there is no such file."""
-    if not path.is_file():
-        return ()
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+def read_log(run: Path) -> Log:
+    """What a run's log tells in numbers, of a training in stages the last one's; nothing where there is none."""
+    *_, rounds = [[], *rounds_of_stages(run)]
+    return [{key: float(value) for key, value in row.items() if value} for row in rounds]
 
 
 def _explainer(bundle: Bundle) -> Callable[[Sample], Sequence[Map]]:

@@ -24,6 +24,7 @@ from .calibrate import calibrate, frames_looked_at
 from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
+from .log import training_seconds
 from .plan import Plan, make_plan, whole_rounds
 from .pretrained import check_pretrained, load_pretrained
 from .refine import learn_refined
@@ -237,12 +238,14 @@ def _finish(run: Begun, out: Path) -> Evaluation:
     for reason in calibration.reasons:
         console.print(f"temperature: {reason}")
     console.print("write the bundle")
-    files = bundle_files(run.model, run.config, run.plan, run.division, run.fitted, calibration)
+    seconds = training_seconds(out)
+    files = bundle_files(run.model, run.config, run.plan, run.division, run.fitted, calibration, seconds)
     write_bundle(out / BUNDLE, files)
     with counted("score the test part") as progress:
         evaluation = evaluate(Bundle.open(out / BUNDLE), run.dataset, progress=progress)
     files[SCORES] = evaluation.scores.anonymous().to_json().encode()
-    files[CARD] = card(run.config, run.plan, run.division, run.fitted, calibration, evaluation.scores).encode()
+    told = card(run.config, run.plan, run.division, run.fitted, calibration, seconds, evaluation.scores)
+    files[CARD] = told.encode()
     write_bundle(out / BUNDLE, files)
     write_text(out / SCORES, evaluation.scores.to_json())
     return evaluation

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...io.atomic import new_folder, write_bytes, write_text
-from ...io.overlay import NAMES, overlay
 from ...io.page import document, figure, warnings
+from ...overlay import NAMES, overlay
 from ..dataset import Dataset
 from ..layouts.record import Box
 from .findings import Audit, Finding, Leak

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...frame import Sample
-from ...io.overlay import overlay
+from ...overlay import overlay
 from . import Augment, Drawn
 
 COLUMNS = 5

@@ -17,7 +17,7 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from ...frame import Sample, Segmentation
-from ...io.overlay import colour, overlay
+from ...overlay import colour, overlay
 from ..statistics import Interval
 
 STYLE: dict[str, object] = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from ...frame import Sample, Segmentation
-from ...io.overlay import colour
+from ...overlay import colour
 from ...runtime.answer import entropy
 from ..run import Evaluation
 from ..scores import MISSED_BELOW, FrameResult

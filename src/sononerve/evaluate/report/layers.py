@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...io.overlay import colour
+from ...overlay import colour
 from .maps import veil
 
 LONGEST = 512  # pixels of a frame as it is shown

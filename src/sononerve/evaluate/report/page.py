@@ -8,19 +8,18 @@ from html import escape
 from pathlib import Path
 
 from ...io.page import warnings
-from ..contrast import SCORES, against_one, measures
 from ..robustness import Robustness
 from ..run import Evaluation
-from ..scores import FrameResult, Scores, Summary
+from ..scores import Scores
 from .agreement_plots import bland_altman
 from .condition_plots import TITLES, dice_against_condition
 from .definitions import DEFINITIONS
 from .gallery import Explainer, gallery
+from .html import Scored, comparison_tables, score_tables
 from .learning_plot import Log, learning_curves
 from .plot import Plot
 from .robustness_plot import robustness_plot
 from .subject_plots import dice_by_group
-from .table import CONTRAST_HEAD, Line, contrast_row, rows, told
 from .threshold_plots import dice_against_threshold, precision_and_recall, presence_roc, reliability_plot
 
 STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
@@ -47,24 +46,17 @@ class Shown:
     log: Log = ()
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """A model's frames as `against_one` asks for them."""
-
-    frames: Sequence[FrameResult]
-    fold: int = 0
-
-
 def report_page(
     models: Mapping[str, Shown],
+    audited: Sequence[str] = (),
     explainer: Explainer | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[str, list[Plot]]:
     """The page as HTML, which needs nothing beside it, and every plot in it.
 
     ``models``: by what they are called, scored on the same frames; the first is shown in full, the others are held
-    against it. ``explainer``: further maps of the first one. ``progress`` is told how many frames are drawn, and of how
-    many.
+    against it. ``audited``: warnings of an audit of the data. ``explainer``: further maps of the first. ``progress``
+    is told how many frames are drawn, and of how many.
     """
     evaluations = {name: shown.evaluation for name, shown in models.items()}
     first = next(iter(models.values()))
@@ -83,7 +75,8 @@ def report_page(
         Section("definitions", "What the numbers mean", _definitions()),
     ]
     shown = [section for section in sections if section.body]
-    told = list(dict.fromkeys(warning for found in evaluations.values() for warning in found.scores.warnings))
+    told = [warning for found in evaluations.values() for warning in found.scores.warnings]
+    told = list(dict.fromkeys([*told, *(f"data: {warning}" for warning in audited)]))
     title = f"{', '.join(models)} on {scores.data}"
     return _document(title, shown, told, scores.sononerve), [plot for section in shown for plot in section.plots]
 
@@ -113,36 +106,8 @@ Split: {escape(scores.split)}. Not scored: {escape(left_out)}.{escape(ways)} Tru
 
 
 def _comparison(evaluations: Mapping[str, Evaluation]) -> Section:
-    """Every model's main scores by class, and how each differs from the first on the same frames."""
-    first = next(iter(evaluations.values())).scores
-    tables = ""
-    for name in first.overall.classes:
-        found = {label: one.scores.overall.classes[name].scores for label, one in evaluations.items()}
-        lines = [
-            (label, *(told(scores[key], f" {first.unit}" if key == "hd95" else "") for key in SCORES))
-            for label, scores in found.items()
-        ]
-        heads = ("", *(_linked(key, title) for key, (title, _) in SCORES.items()))
-        tables += _grid(name, heads, lines)
-    scored = {label: [_Scored(one.results)] for label, one in evaluations.items()}
-    reference = next(iter(scored))
-    contrasts = against_one(
-        scored, reference, measures(list(first.overall.classes), first.truth == "boxes", tuple(SCORES))
-    )
-    heads = tuple(_linked("paired", head) if head == "difference" else escape(head) for head in CONTRAST_HEAD)
-    tables += _grid(f"Against {reference}, on the same frames", heads, [contrast_row(one) for one in contrasts])
-    return Section("comparison", "Comparison", tables)
-
-
-def _linked(key: str, text: str) -> str:
-    return f'<a href="#def-{key}">{escape(text)}</a>'
-
-
-def _grid(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table; ``heads`` are HTML, the cells of ``lines`` are text."""
-    head = "".join(f"<th>{text}</th>" for text in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in line) + "</tr>" for line in lines)
-    return f'<div class="wide"><table><caption>{escape(title)}</caption><tr>{head}</tr>{body}</table></div>'
+    models = {name: Scored(found.scores, found.results) for name, found in evaluations.items()}
+    return Section("comparison", "Comparison", comparison_tables(models))
 
 
 def _learning(logs: Mapping[str, Log]) -> Section:
@@ -150,34 +115,8 @@ def _learning(logs: Mapping[str, Log]) -> Section:
 
 
 def _scores(scores: Scores) -> Section:
-    tables = _table(scores.overall, scores, f"All frames: {scores.model}")
-    tables += "".join(_table(s, scores, f"Drawn by: {who}") for who, s in scores.by_annotator.items())
     intro = '<p>Means with <a href="#def-interval">95 % intervals</a>; the name of a score leads to what it means.</p>'
-    return Section("scores", "Scores", intro + tables + _by_size(scores.overall))
-
-
-def _table(summary: Summary, scores: Scores, title: str) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in summary.classes)
-    body = "".join(_row(line, len(summary.classes)) for line in rows(summary, scores.unit, scores.truth == "boxes"))
-    caption = f"<caption>{escape(title)}</caption>"
-    return f'<div class="wide"><table>{caption}<tr><th>score</th>{head}</tr>{body}</table></div>'
-
-
-def _row(line: Line, classes: int) -> str:
-    cells = "".join(f"<td>{escape(text)}</td>" for text in [*line.texts, *[""] * (classes - len(line.texts))])
-    kind = ' class="sub"' if line.title.startswith(" ") else ""
-    return f"<tr><td{kind}>{_linked(line.key, line.title.strip())}</td>{cells}</tr>"
-
-
-def _by_size(summary: Summary) -> str:
-    """Dice of the smallest, middle and largest third."""
-    lines = [
-        (name, f"{100 * part.lowest:.2f} to {100 * part.highest:.2f} %", str(part.dice.frames), told(part.dice))
-        for name, found in summary.classes.items()
-        for part in (found.conditions["size"].parts if found.conditions else ())
-    ]
-    heads = ("class", _linked("conditions", "share of the frame"), "frames", _linked("dice", "Dice"))
-    return _grid("Dice by size, in thirds", heads, lines) if lines else ""
+    return Section("scores", "Scores", intro + score_tables(scores))
 
 
 def _subjects(evaluation: Evaluation) -> Section:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ...io.overlay import colour
+from ...overlay import colour
 
 INK = "#101112"  # as good as black on paper; on a page it becomes the colour of the text
 PALE = 0.15

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import statistics
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -17,9 +15,8 @@ from ...evaluate.run import Evaluation, evaluate
 from ...frame import Frame
 from ...progress import counted
 from ...runtime.bundle import Bundle
-from ..callbacks import LOG
+from ..log import rounds_of_stages
 from ..plan import Plan
-from ..refine import REFINER, STAGES
 from ..run import BUNDLE, PLAN
 from .latency import race, some_frames
 from .launch import launch, noted
@@ -70,7 +67,7 @@ def score(run: Run, folder: Path, log: Path, dataset: Dataset, threads: int | No
 
 def _trained(folder: Path, log: Path) -> Trained:
     steps, seconds, busy = 0, 0.0, 0.0
-    for rounds in _rounds_of_stages(folder):
+    for rounds in rounds_of_stages(folder):
         ends = [0.0, *(float(row["seconds"]) for row in rounds)]
         spans = zip(rounds, ends[:-1], ends[1:], strict=True)
         busy += sum(float(row["cores"]) * (end - start) for row, start, end in spans)
@@ -87,17 +84,9 @@ def _trained(folder: Path, log: Path) -> Trained:
     )
 
 
-def _rounds_of_stages(folder: Path) -> Iterator[list[dict[str, str]]]:
-    """The log of the training, or where it had stages, as one with a refiner, the log of each, the last one last."""
-    stages = sorted((folder / STAGES).glob(f"*/{LOG}"), key=lambda path: path.parent.name == REFINER)
-    for path in [folder / LOG] if (folder / LOG).is_file() else stages:
-        with path.open(newline="") as file:
-            yield list(csv.DictReader(file))
-
-
 def learning_curve(folder: Path, classes: tuple[str, ...]) -> tuple[Looked, ...]:
     """Every look at the tune part; of a training in stages those of its last."""
-    *_, rounds = _rounds_of_stages(folder)
+    *_, rounds = rounds_of_stages(folder)
     return tuple(
         Looked(step=int(row["step"]), dice={name: float(row[f"tune_dice_{name}"]) for name in classes})
         for row in rounds

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sononerve.io.overlay import COLOURS, colour, overlay
+from sononerve.overlay import COLOURS, colour, overlay
 
 
 def frame():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -31,3 +33,9 @@ def overlay(pixels: ByteArray, labels: ByteArray, fill: float = 0.2) -> ByteArra
         contours, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, contours, -1, colour(label), thickness)
     return drawn
+
+
+def address(pixels: ByteArray) -> str:
+    """A picture RGB ``(H, W, 3)`` as a ``data:`` address, which needs no file."""
+    _, content = cv2.imencode(".png", pixels[..., ::-1])
+    return "data:image/png;base64," + base64.b64encode(content.tobytes()).decode("ascii")

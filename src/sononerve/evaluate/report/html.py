@@ -1,0 +1,91 @@
+"""The scores as tables in HTML: on a page, where names lead to definitions, and in a notebook, where they show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from ..contrast import SCORES, against_one, measures
+from ..scores import FrameResult, Scores, Summary
+from .definitions import DEFINITIONS
+from .table import CONTRAST_HEAD, contrast_row, rows, told
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A model's scores, and its frames as `against_one` asks for them."""
+
+    scores: Scores
+    frames: Sequence[FrameResult]
+    fold: int = 0
+
+
+def linked(key: str, text: str) -> str:
+    """The name of a score, which leads to its definition on the same page."""
+    return f'<a href="#def-{key}">{escape(text)}</a>'
+
+
+def explained(key: str, text: str) -> str:
+    """The name of a score, which shows its definition when pointed at."""
+    return f'<abbr title="{escape(DEFINITIONS[key][1])}">{escape(text)}</abbr>'
+
+
+def score_tables(scores: Scores, links: bool = True) -> str:
+    """Every score by class, of all frames and of each annotator's, and Dice by size."""
+    tables = _score_table(scores.overall, scores, f"All frames: {scores.model}", links)
+    for who, summary in scores.by_annotator.items():
+        tables += _score_table(summary, scores, f"Drawn by: {who}", links)
+    return tables + _by_size(scores.overall, links)
+
+
+def _score_table(summary: Summary, scores: Scores, title: str, links: bool) -> str:
+    named, width = linked if links else explained, len(summary.classes)
+    lines = []
+    for line in rows(summary, scores.unit, scores.truth == "boxes"):
+        kind = ' class="sub"' if line.title.startswith(" ") else ""
+        texts = [*line.texts, *[""] * (width - len(line.texts))]
+        cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
+        lines.append(f"<tr><td{kind}>{named(line.key, line.title.strip())}</td>{cells}</tr>")
+    return _table(title, ("score", *map(escape, summary.classes)), "".join(lines))
+
+
+def _by_size(summary: Summary, links: bool) -> str:
+    """Dice of the smallest, middle and largest third."""
+    named = linked if links else explained
+    lines = [
+        (name, f"{100 * part.lowest:.2f} to {100 * part.highest:.2f} %", str(part.dice.frames), told(part.dice))
+        for name, found in summary.classes.items()
+        for part in (found.conditions["size"].parts if found.conditions else ())
+    ]
+    heads = ("class", named("conditions", "share of the frame"), "frames", named("dice", "Dice"))
+    return grid("Dice by size, in thirds", heads, lines) if lines else ""
+
+
+def comparison_tables(models: Mapping[str, Scored]) -> str:
+    """Every model's main scores by class, and how each differs from the first on the same frames."""
+    first, reference = next(iter(models.values())).scores, next(iter(models))
+    heads = ("", *(linked(key, title) for key, (title, _) in SCORES.items()))
+    tables = ""
+    for name in first.overall.classes:
+        found = {label: model.scores.overall.classes[name].scores for label, model in models.items()}
+        lines = [
+            (label, *(told(scores[key], f" {first.unit}" if key == "hd95" else "") for key in SCORES))
+            for label, scores in found.items()
+        ]
+        tables += grid(name, heads, lines)
+    measured = measures(list(first.overall.classes), first.truth == "boxes", tuple(SCORES))
+    contrasts = against_one({label: [model] for label, model in models.items()}, reference, measured)
+    heads = tuple(linked("paired", head) if head == "difference" else escape(head) for head in CONTRAST_HEAD)
+    return tables + grid(f"Against {reference}, on the same frames", heads, [contrast_row(one) for one in contrasts])
+
+
+def grid(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table; ``heads`` are HTML, the cells of ``lines`` are text."""
+    body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in line) + "</tr>" for line in lines)
+    return _table(title, heads, body)
+
+
+def _table(title: str, heads: Sequence[str], body: str) -> str:
+    head = "".join(f"<th>{text}</th>" for text in heads)
+    return f'<div class="wide"><table><caption>{escape(title)}</caption><tr>{head}</tr>{body}</table></div>'
