@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 QUIET_S = 30.0
+BARS = "▁▂▃▄▅▆▇█"
 
 
 def live() -> Progress:
@@ -26,6 +28,18 @@ def live() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
+
+
+def sparkline(values: Sequence[float], width: int = 24) -> str:
+    """Values of 0..1 as a curve in one line of text, at most ``width`` characters: further values share one.
+
+    >>> sparkline([0.0, 0.25, 0.5, 1.0])
+    '▁▃▅█'
+    """
+    count = min(width, len(values))
+    bounds = [round(place * len(values) / max(1, count)) for place in range(count + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(bounds)]
+    return "".join(BARS[min(len(BARS) - 1, max(0, int(mean * len(BARS))))] for mean in means)
 
 
 @contextmanager

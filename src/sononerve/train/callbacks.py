@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import math
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from ..data.module import FrameModule
 from ..io.atomic import write_text
 from ..lightning import Callback, EarlyStopping, LightningModule, Trainer, WeightAveraging
-from ..progress import console, live
+from ..progress import console, live, sparkline
 from .task import Supervised
 
 LAST, BEST, LOG = "last.safetensors", "best.safetensors", "log.csv"
@@ -149,11 +150,12 @@ def _mean(values: list[float]) -> str:
 
 
 class LiveLine(Callback):
-    """The running loss and tune Dice beside a bar; without a terminal, one line per round."""
+    """The running loss and the curve of tune Dice beside a bar; without a terminal, one line per round."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self._bars: Progress | None = None  # made where it is shown: a bar cannot go to another process
+        self._curves: dict[str, list[float]] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the bar."""
@@ -172,7 +174,10 @@ class LiveLine(Callback):
             )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say a line where nobody sees a bar."""
+        """Draw the curves on; say a line where nobody sees a bar."""
+        for name, score in pl_module.scores.items() if isinstance(pl_module, Supervised) else ():
+            if not math.isnan(score):
+                self._curves.setdefault(name, []).append(score)
         if trainer.is_global_zero and not console.is_terminal:
             console.print(f"train: step {trainer.global_step} of {self.steps}, {self._note(trainer, pl_module)}")
 
@@ -192,5 +197,6 @@ class LiveLine(Callback):
     def _note(self, trainer: Trainer, pl_module: LightningModule) -> str:
         loss = trainer.callback_metrics.get("loss", torch.tensor(float("nan")))
         scores = pl_module.scores if isinstance(pl_module, Supervised) else {}
-        dice = "".join(f", tune Dice {name} {score:.3f}" for name, score in scores.items())
+        curves = {name: f" {sparkline(curve)}" for name, curve in self._curves.items() if console.is_terminal}
+        dice = "".join(f", tune Dice {name} {score:.3f}{curves.get(name, '')}" for name, score in scores.items())
         return f"loss {float(loss):.3f}{dice}"
