@@ -99,7 +99,7 @@ def test_layers_are_chosen_and_the_slider_moves_the_border_of_two(opened: Open) 
     page = opened()
 
     def shown(layer: str) -> bool:
-        return page.locator(f"#cards .card > .stage .{layer}").first.is_visible()
+        return page.locator(f"#cards .look .{layer}").first.is_visible()
 
     assert shown("truth")
     assert shown("prediction")
@@ -121,7 +121,7 @@ def test_layers_are_chosen_and_the_slider_moves_the_border_of_two(opened: Open) 
 def test_a_frame_opens_large_from_the_keyboard_and_arrows_go_on(opened: Open) -> None:
     page = opened()
     first, second = seen(page)[:2]
-    page.locator("#cards > .card").first.focus()
+    page.locator("#cards .look").first.focus()
     page.keyboard.press("Enter")
     large = page.locator("dialog .card")
     assert large.get_attribute("data-name") == first
@@ -131,7 +131,19 @@ def test_a_frame_opens_large_from_the_keyboard_and_arrows_go_on(opened: Open) ->
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()
-    assert page.evaluate("document.activeElement.dataset.name") == first
+    assert page.evaluate("document.activeElement.closest('.card').dataset.name") == first
+
+
+def test_of_a_large_frame_the_layer_is_chosen_and_the_pointer_moves_the_border(opened: Open) -> None:
+    page = opened()
+    page.locator("#cards .look").first.click()
+    page.select_option("#large-layer", "wipe")
+    stage = page.locator("dialog .stage").first.bounding_box()
+    page.mouse.move(stage["x"] + stage["width"] / 4, stage["y"] + stage["height"] / 2)
+    assert page.input_value("#large-wipe") == page.input_value("#wipe") == "25"
+    assert page.is_checked("input[name=layer][value=wipe]")
+    page.get_by_role("button", name="close", exact=True).click()
+    assert not page.locator("dialog").is_visible()
 
 
 @pytest.mark.parametrize(("scheme", "ink"), [("light", "rgb(26, 26, 26)"), ("dark", "rgb(232, 232, 232)")])

@@ -115,6 +115,7 @@ def _restricted(evaluation: Evaluation, groups: Mapping[int, str]) -> Evaluation
         evaluation.scores,
         overall=summarise(kept, classes),
         by_annotator=_by_annotator(kept, classes),
+        by_presence=_by_presence(kept, classes),
         left_out=evaluation.scores.left_out | ({"not held out for all models": left} if left else {}),
     )
     return replace(evaluation, scores=scores, results=tuple(kept), indices=tuple(groups))
@@ -123,6 +124,12 @@ def _restricted(evaluation: Evaluation, groups: Mapping[int, str]) -> Evaluation
 def _by_annotator(results: Sequence[FrameResult], classes: Sequence[str]) -> dict[str, Summary]:
     annotators = sorted({r.annotator for r in results if r.annotator is not None})
     return {who: summarise([r for r in results if r.annotator == who], classes) for who in annotators}
+
+
+def _by_presence(results: Sequence[FrameResult], classes: Sequence[str]) -> dict[str, Summary]:
+    """Frames with a nerve and without; nothing where all are of one kind."""
+    kinds = {told: [r for r in results if r.present == kind] for told, kind in (("with", True), ("without", False))}
+    return {told: summarise(found, classes) for told, found in kinds.items()} if all(kinds.values()) else {}
 
 
 def _split(bundle: Bundle, name: str) -> Split | None:
@@ -209,5 +216,6 @@ def _scores(
         unit="mm" if in_mm else "px",
         overall=overall,
         by_annotator=_by_annotator(results, dataset.classes),
+        by_presence=_by_presence(results, dataset.classes),
         ways=predictor.ways,
     )

@@ -144,6 +144,7 @@ class Scores:
 
     ``truth``: "masks", or "boxes" where the masks are filled boxes: then Dice is against boxes, which are no outlines,
     and presence is boxed against unboxed. ``unit`` is that of the distances. ``ways``: how each frame was looked at.
+    ``by_presence``: of the frames "with" and "without" the first class, where there are both.
     """
 
     sononerve: str
@@ -158,11 +159,13 @@ class Scores:
     overall: Summary
     by_annotator: dict[str, Summary]
     ways: Ways = ONCE
+    by_presence: dict[str, Summary] = field(default_factory=dict)
 
     def anonymous(self) -> Scores:
         """The same scores with subjects and annotators called by numbers: for what is passed on."""
         told = {f"annotator {i}": _anonymous(s) for i, s in enumerate(self.by_annotator.values(), start=1)}
-        return dataclasses.replace(self, overall=_anonymous(self.overall), by_annotator=told)
+        kinds = {kind: _anonymous(summary) for kind, summary in self.by_presence.items()}
+        return dataclasses.replace(self, overall=_anonymous(self.overall), by_annotator=told, by_presence=kinds)
 
     def to_json(self) -> str:
         """As JSON, intervals as objects."""

@@ -171,8 +171,9 @@ def _card(
     attributes = "".join(f' data-{key}="{escape(value)}"' for key, value in data.items())
     told = "".join(_told(scored, number) for number, scored in enumerate(results))
     marks = "".join(f'<span class="mark">{escape(kind)}</span>' for kind in examples)
-    return f"""<article class="card" tabindex="0"{attributes}>
-<div class="stage" style="--ratio:{width / height:.4f}">{"".join(layers)}</div>
+    return f"""<article class="card"{attributes}>
+<button type="button" class="look" aria-label="look closer at {escape(result.name)}">
+<span class="stage" style="--ratio:{width / height:.4f}">{"".join(layers)}</span></button>
 <p class="said"><b>{escape(result.name)}</b> {marks}<br>{told}<br>{escape(result.group)}</p>{_further(further, sample)}
 </article>"""
 

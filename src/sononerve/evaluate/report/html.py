@@ -36,7 +36,7 @@ def score_tables(scores: Scores, links: bool = True) -> str:
     tables = _score_table(scores.overall, scores, f"All frames: {scores.model}", links)
     for who, summary in scores.by_annotator.items():
         tables += _score_table(summary, scores, f"Drawn by: {who}", links)
-    return tables + _by_size(scores.overall, links)
+    return tables + _by_presence(scores, links) + _by_size(scores.overall, links)
 
 
 def _score_table(summary: Summary, scores: Scores, title: str, links: bool) -> str:
@@ -50,6 +50,29 @@ def _score_table(summary: Summary, scores: Scores, title: str, links: bool) -> s
     return _table(title, ("score", *map(escape, summary.classes)), "".join(lines))
 
 
+def _by_presence(scores: Scores, links: bool) -> str:
+    """What can be told of frames without a nerve beside those with one."""
+    named = linked if links else explained
+    kind = "boxes" if scores.truth == "boxes" else next(iter(scores.overall.classes))
+    lines = [
+        (
+            f"{told_kind} {kind}",
+            str(summary.frames),
+            name,
+            told(found.scores["dice"]),
+            told(found.false_positive_rate),
+            told(found.scores["outside"]),
+            told(found.scores["accuracy"]),
+        )
+        for told_kind, summary in scores.by_presence.items()
+        for name, found in summary.classes.items()
+    ]
+    names = {"dice": "Dice", "false_positive_rate": "marked where there is none", "outside": "background marked"}
+    names |= {"accuracy": "binary accuracy"}
+    heads = ("frames", "", "class", *(named(key, text) for key, text in names.items()))
+    return grid("Frames with and without a nerve", heads, lines) if lines else ""
+
+
 def _by_size(summary: Summary, links: bool) -> str:
     """Dice of the smallest, middle and largest third."""
     named = linked if links else explained
@@ -60,6 +83,20 @@ def _by_size(summary: Summary, links: bool) -> str:
     ]
     heads = ("class", named("conditions", "share of the frame"), "frames", named("dice", "Dice"))
     return grid("Dice by size, in thirds", heads, lines) if lines else ""
+
+
+def subject_table(summary: Summary) -> str:
+    """The mean Dice of each group by class, folded away."""
+    groups = sorted({group for found in summary.classes.values() for group in found.dice_by_subject})
+    lines = [
+        (group, *(_digits(found.dice_by_subject.get(group)) for found in summary.classes.values())) for group in groups
+    ]
+    table = grid("Mean Dice by group", ("group", *map(escape, summary.classes)), lines)
+    return f"<details><summary>All groups in a table</summary>{table}</details>"
+
+
+def _digits(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def comparison_tables(models: Mapping[str, Scored]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
 from ...io.page import warnings
+from ...runtime.bundle import CARD
 from ..robustness import Robustness
 from ..run import Evaluation
 from ..scores import Scores
@@ -15,7 +17,7 @@ from .agreement_plots import bland_altman
 from .condition_plots import TITLES, dice_against_condition
 from .definitions import DEFINITIONS
 from .gallery import Explainer, gallery
-from .html import Scored, comparison_tables, score_tables
+from .html import Scored, comparison_tables, score_tables, subject_table
 from .learning_plot import Log, learning_curves
 from .plot import Plot
 from .robustness_plot import robustness_plot
@@ -125,7 +127,9 @@ def _subjects(evaluation: Evaluation) -> Section:
     classes = [name for name, found in scores.overall.classes.items() if found.with_class]
     numbers = {name: n for n, name in enumerate(scores.overall.classes, start=1)}
     plots = [dice_by_group(evaluation.results, scores.overall, name, numbers[name], grouped) for name in classes]
-    return _plotted("subjects", "Scores by subject", plots, wide=True)
+    section = _plotted("subjects", "Scores by subject", plots, wide=True)
+    table = subject_table(scores.overall) if plots else ""
+    return Section(section.key, section.title, section.body + table, section.plots)
 
 
 def _thresholds(evaluation: Evaluation) -> Section:
@@ -167,7 +171,10 @@ def _plotted(key: str, title: str, plots: Sequence[Plot], wide: bool = False) ->
 
 
 def _card(evaluation: Evaluation) -> str:
-    return f"<pre>{escape(evaluation.predictor.bundle.files['card.md'].decode('utf-8', 'replace'))}</pre>"
+    """The model's card up to its scores, for those of this page stand above; a line of Markdown's list is one here."""
+    told = evaluation.predictor.bundle.files[CARD].decode("utf-8", "replace").split("\n## ")[0]
+    paragraphs = [part.strip() for part in re.split(r"\n(?=- )|\n\n", told.removeprefix("# "))]
+    return "".join(f"<p>{escape(part.removeprefix('- '))}</p>" for part in paragraphs if part)
 
 
 def _definitions() -> str:

@@ -41,7 +41,8 @@ function layer() {
   const chosen = document.querySelector("input[name=layer]:checked").value;
   document.body.dataset.layer = chosen;
   document.documentElement.style.setProperty("--wipe", `${field("wipe").value}%`);
-  for (const heat of document.querySelectorAll(".card > .stage .heat"))
+  for (const range of document.querySelectorAll("#wipe, #large-wipe")) range.value = field("wipe").value;
+  for (const heat of document.querySelectorAll(".look .heat"))
     heat.style.display = heat.classList.contains(chosen) ? "block" : "none";
 }
 
@@ -54,14 +55,27 @@ function model() {
 const dialog = document.createElement("dialog");
 dialog.setAttribute("aria-label", "One frame, large");
 dialog.innerHTML = '<menu><button value="-1">previous</button><button value="1">next</button>' +
+  '<label>layer <select id="large-layer"></select></label>' +
+  '<label class="slide">border <input id="large-wipe" type="range" min="0" max="100"></label>' +
   '<button value="0">close</button></menu><div></div>';
 document.body.append(dialog);
+const radios = [...document.querySelectorAll("input[name=layer]")];
+for (const radio of radios)
+  field("large-layer").append(new Option(radio.parentElement.textContent, radio.value));
+field("large-layer").addEventListener("change", (event) => {
+  radios.find((radio) => radio.value === event.target.value).checked = true;
+  layer();
+});
+field("large-wipe").addEventListener("input", (event) => {
+  field("wipe").value = event.target.value;
+  layer();
+});
 let open = null;
 
 function show(card) {
   open = card;
   const large = card.cloneNode(true);
-  large.removeAttribute("tabindex");
+  field("large-layer").value = document.body.dataset.layer;
   dialog.lastElementChild.replaceChildren(large);
   if (!dialog.open) dialog.showModal();
 }
@@ -78,17 +92,22 @@ dialog.addEventListener("click", (event) => {
   if (event.target.tagName === "BUTTON") value === "0" ? dialog.close() : step(Number(value));
 });
 dialog.addEventListener("keydown", (event) => {
+  if (event.target.matches("select, input")) return; // there the arrows have their own work
   if (event.key === "ArrowRight") step(1);
   if (event.key === "ArrowLeft") step(-1);
 });
-dialog.addEventListener("close", () => open && open.focus());
+dialog.addEventListener("close", () => open && open.querySelector(".look").focus());
 
 holder.addEventListener("click", (event) => {
-  const card = event.target.closest(".card");
-  if (card && !event.target.closest("details")) show(card);
+  const look = event.target.closest(".look");
+  if (look) show(look.closest(".card"));
 });
-holder.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && event.target.classList.contains("card")) show(event.target);
+document.addEventListener("pointermove", (event) => {
+  const stage = event.target.closest?.(".look")?.querySelector(".stage");
+  if (!stage || document.body.dataset.layer !== "wipe") return;
+  const box = stage.getBoundingClientRect();
+  field("wipe").value = 100 * (event.clientX - box.left) / box.width;
+  layer();
 });
 field("controls").addEventListener("submit", (event) => event.preventDefault());
 field("sort").addEventListener("change", arrange);
