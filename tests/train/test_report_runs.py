@@ -64,13 +64,15 @@ def test_examples_show_gates_and_saliency_of_the_first(reported: Path) -> None:
 
 
 def test_every_plot_is_there_three_times_with_its_data(runs: list[Path], reported: Path) -> None:
-    stems = {path.stem for path in (reported / "plots").iterdir()}
+    stems = {path.stem for path in (reported / "plots").iterdir() if path.suffix == ".csv"}
     assert {"learning_loss", "learning_dice", "dice_against_threshold", "area_1", "dice_against_size"} <= stems
     for stem in stems:
         assert "<svg" in (reported / "plots" / f"{stem}.svg").read_text()
         with Image.open(reported / "plots" / f"{stem}.png") as picture:
             assert min(picture.size) > 500
         assert len((reported / "plots" / f"{stem}.csv").read_text().splitlines()) > 1
+    examples = [f"{kind}_{number}.png" for kind in ("best", "median", "worst") for number in (1, 2, 3)]
+    assert sorted(path.name for path in (reported / "plots").glob("*_[0-9].png") if path.stem not in stems) == examples
     with (reported / "plots" / "learning_loss.csv").open(newline="") as file:
         drawn = [(row["model"], float(row["loss"])) for row in csv.DictReader(file)]
     for name, run in zip(("run", "plain"), runs, strict=True):

@@ -34,7 +34,7 @@ def report(
         Path | None, typer.Option("--data", help="What to score on. Default: what the first was trained on.")
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option("--figures", help="New folder for every plot as SVG, PNG and CSV.")
+        Path | None, typer.Option("--figures", help="New folder for every plot as SVG, PNG and CSV, and examples.")
     ] = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also score on the frames made worse: eight ways, five severities.")

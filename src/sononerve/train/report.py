@@ -9,12 +9,14 @@ from ..data.audit import audit
 from ..data.dataset import Dataset
 from ..data.split import Part, Split
 from ..errors import InputError
+from ..evaluate.report.figures import comparison
+from ..evaluate.report.gallery import EXPLAINED, kinds
 from ..evaluate.report.learning_plot import Log
 from ..evaluate.report.maps import Map
 from ..evaluate.report.page import Shown, report_page
 from ..evaluate.report.plot import Plot
 from ..evaluate.robustness import measure_robustness
-from ..evaluate.run import evaluate, on_common_frames
+from ..evaluate.run import Evaluation, evaluate, on_common_frames
 from ..frame import Sample
 from ..io.atomic import write_bytes, write_text
 from ..progress import counted
@@ -66,6 +68,7 @@ def report_runs(
     write_text(out, html)
     if figures is not None:
         write_figures(plots, figures)
+        write_examples(next(iter(shown.values())).evaluation, figures)
 
 
 def names(runs: Sequence[Path]) -> list[str]:
@@ -117,3 +120,17 @@ def write_figures(plots: Sequence[Plot], folder: Path) -> None:
         write_text(folder / f"{plot.name}.svg", plot.svg)
         write_bytes(folder / f"{plot.name}.png", plot.png)
         write_text(folder / f"{plot.name}.csv", plot.to_csv())
+
+
+def write_examples(evaluation: Evaluation, folder: Path) -> None:
+    """The best, median and worst frames as ``KIND_NUMBER.png``: truth, prediction, what differs, and probability."""
+    counts = dict.fromkeys(sorted(EXPLAINED), 0)
+    for place, told in kinds(evaluation.results).items():
+        for kind in EXPLAINED & set(told):
+            counts[kind] += 1
+            sample, result = evaluation.dataset[evaluation.indices[place]], evaluation.results[place]
+            dice = ", ".join(f"{name} {s.dice:.3f}" for name, s in result.classes.items() if s.dice is not None)
+            picture = comparison(
+                sample, evaluation.predictor.predict(sample.frame), f"{kind}: {result.name}, Dice {dice}"
+            )
+            write_bytes(folder / f"{kind}_{counts[kind]}.png", picture)

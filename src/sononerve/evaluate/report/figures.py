@@ -33,6 +33,9 @@ STYLE: dict[str, object] = {
 DPI = 130
 
 
+MISSED, ADDED = (255, 92, 92), (79, 195, 247)
+
+
 @dataclass(frozen=True)
 class Point:
     """One network in `score_against_latency`: milliseconds a frame, and a score with its interval."""
@@ -51,28 +54,41 @@ def figure_png(figure: Figure) -> bytes:
 
 
 def comparison(sample: Sample, answer: Segmentation, title: str) -> bytes:
-    """One frame as PNG: as it is, with the truth, with the prediction, and the probability of the first class."""
+    """One frame as PNG: as it is, with truth, with prediction, how they differ, and the first class's probability.
+
+    Missed pixels are red, those marked too much light blue.
+    """
     assert sample.labels is not None
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         height, width = sample.frame.shape
-        figure = Figure(figsize=(12, 0.9 + 3.0 * height / width), layout="constrained")
-        axes = figure.subplots(1, 4, sharex=True, sharey=True)
+        figure = Figure(figsize=(15, 0.9 + 3.0 * height / width), layout="constrained")
+        axes = figure.subplots(1, 5, sharex=True, sharey=True)
         panels: list[tuple[str, NDArray[np.uint8]]] = [
             ("frame", sample.frame.pixels),
             ("truth", overlay(sample.frame.pixels, sample.labels)),
             ("prediction", overlay(sample.frame.pixels, answer.labels)),
+            ("missed (red), too much (blue)", _differing(sample.frame.pixels, sample.labels, answer.labels)),
         ]
         for ax, (name, picture) in zip(axes, panels, strict=False):
             ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
             ax.set_title(name)
             ax.set_xlabel("column (px)")
-        heat = axes[3].imshow(answer.probabilities[0], cmap="magma", vmin=0, vmax=1)
-        axes[3].set_title(f"probability of {answer.classes[0]}")
-        axes[3].set_xlabel("column (px)")
+        heat = axes[4].imshow(answer.probabilities[0], cmap="magma", vmin=0, vmax=1)
+        axes[4].set_title(f"probability of {answer.classes[0]}")
+        axes[4].set_xlabel("column (px)")
         axes[0].set_ylabel("row (px)")
-        figure.colorbar(heat, ax=axes[3], label="probability", shrink=0.85)
+        figure.colorbar(heat, ax=axes[4], label="probability", shrink=0.85)
         figure.suptitle(title)
         return figure_png(figure)
+
+
+def _differing(pixels: NDArray[np.uint8], truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The frame with every pixel coloured whose label is wrong."""
+    drawn = np.repeat(pixels[..., None], 3, axis=2)
+    wrong = truth != predicted
+    drawn[wrong & (predicted > 0)] = ADDED
+    drawn[wrong & (truth > 0)] = MISSED
+    return drawn
 
 
 def score_against_latency(panels: Mapping[str, Sequence[Point]], score: str, title: str) -> dict[str, bytes]:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...overlay import colour
+from . import figures
 from .maps import veil
 
 LONGEST = 512  # pixels of a frame as it is shown
 LONGEST_MAP = 160  # of a map, which is smooth
 QUALITY, QUALITY_MAP = 75, 50  # of WebP, 0..100
-MISSED, ADDED = "#ff5c5c", "#4fc3f7"
+MISSED, ADDED = ("#{:02x}{:02x}{:02x}".format(*tone) for tone in (figures.MISSED, figures.ADDED))
 SIMPLER = 0.6  # pixels that an outline may be off, for a file half as large
 
 Mask = NDArray[np.bool_]
