@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .statistics import Interval, bootstrap_interval
 
+MOST_CUTS = 500
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
 
@@ -88,6 +89,8 @@ def _share(part: float, whole: float) -> float | None:
 def receiver_operating(presence: Sequence[float], present: Sequence[bool]) -> tuple[Cut, ...]:
     """The ROC curve: a point for each presence that occurs, highest first; nothing where all frames are of one kind.
 
+    Of more than 500 every so-manieth is left out, never the last.
+
     >>> [(cut.sensitivity, cut.false_positives) for cut in receiver_operating([0.9, 0.2, 0.1], [True, False, True])]
     [(0.5, 0.0), (0.5, 1.0), (1.0, 1.0)]
     """
@@ -95,8 +98,12 @@ def receiver_operating(presence: Sequence[float], present: Sequence[bool]) -> tu
     if not len(values) or positive.all() or not positive.any():
         return ()
     cuts = np.unique(values)[::-1]
-    passing = values >= cuts[:, None]
-    return tuple(
-        Cut(float(cut), float(found[positive].mean()), float(found[~positive].mean()))
-        for cut, found in zip(cuts, passing, strict=True)
-    )
+    if len(cuts) > MOST_CUTS:
+        cuts = cuts[np.linspace(0, len(cuts) - 1, MOST_CUTS).round().astype(int)]
+    with_class, without = np.sort(values[positive]), np.sort(values[~positive])
+    return tuple(Cut(float(cut), _share_from(with_class, float(cut)), _share_from(without, float(cut))) for cut in cuts)
+
+
+def _share_from(ordered: NDArray[np.float64], cut: float) -> float:
+    """Which share of the values is at least ``cut``."""
+    return float(1 - np.searchsorted(ordered, cut, side="left") / len(ordered))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from ..agreement import Agreement
 from ..scores import FrameResult
 from ..statistics import Interval
-from .plot import INK, PALE, Plot, drawing, finished, tone
+from .plot import INK, PALE, Plot, drawing, finished, scattered
 
 
 def bland_altman(results: Sequence[FrameResult], name: str, number: int, found: Agreement, unit: str) -> Plot:
@@ -20,7 +20,7 @@ def bland_altman(results: Sequence[FrameResult], name: str, number: int, found: 
     true = size * [r.classes[name].truth_area for r in both]
     predicted = size * [r.classes[name].predicted_area for r in both]
     with drawing() as (figure, ax):
-        ax.scatter((true + predicted) / 2, predicted - true, s=12, color=tone(number), alpha=0.7)
+        scattered(ax, (true + predicted) / 2, predicted - true, number, s=12, alpha=0.7)
         for line, told in ((found.bias, "bias"), (found.low, "limits of agreement"), (found.high, None)):
             _line(ax, line, told)
         ax.set(xlabel=f"mean of predicted and true area ({unit})", ylabel=f"predicted - true area ({unit})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..scores import FrameResult, Summary
-from .plot import INK, Plot, drawing, finished, tone
+from .plot import INK, Plot, drawing, finished, scattered, tone
 
 TITLES = {
     "size": "size (share of the frame)",
@@ -33,7 +33,7 @@ def dice_against_condition(results: Sequence[FrameResult], summary: Summary, con
             label = (
                 name if dependence.correlation is None else f"{name}: rank corr. {dependence.correlation.value:+.2f}"
             )
-            ax.scatter([p[3] for p in points], [p[4] for p in points], s=9, color=tone(number), alpha=0.45, label=label)
+            scattered(ax, [p[3] for p in points], [p[4] for p in points], number, s=9, alpha=0.45, label=label)
             for part in dependence.parts:
                 mean, middle = part.dice, (part.lowest + part.highest) / 2
                 ax.plot([part.lowest, part.highest], [mean.value] * 2, color=tone(number), lw=2.5)

@@ -18,6 +18,7 @@ from ...overlay import colour
 
 INK = "#101112"  # as good as black on paper; on a page it becomes the colour of the text
 PALE = 0.15
+MOST_ELEMENTS = 1000
 STYLE: dict[str, object] = {
     "font.size": 10,
     "font.family": "sans-serif",
@@ -38,7 +39,7 @@ STYLE: dict[str, object] = {
 }
 DPI = 200
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)  # who made it, in addresses that a page must not name
-OWN_NAMES = re.compile(r' id="[A-Za-z]+\w*_\d+"')  # of matplotlib's groups, the same in every drawing
+OWN_NAMES = re.compile(r' id="[A-Za-z][\w.]*_\d+"')  # of matplotlib's groups, the same in every drawing
 PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 
 Cell = float | int | str | None
@@ -89,6 +90,11 @@ def finished(figure: Figure, name: str, title: str, columns: Sequence[str], rows
     with mpl.rc_context({"svg.hashsalt": name}):  # names inside differ between the drawings of a page, never by chance
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return Plot(name, title, text.getvalue(), pixels.getvalue(), tuple(columns), tuple(tuple(row) for row in rows))
+
+
+def scattered(ax: Axes, x: Sequence[float], y: Sequence[float], number: int, **how: object) -> None:
+    """Points in the colour of class or model ``number``; a great many are one picture, and no thousand elements."""
+    ax.scatter(x, y, color=tone(number), rasterized=len(x) > MOST_ELEMENTS, **how)  # type: ignore[arg-type]
 
 
 def tone(number: int) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..scores import FrameResult, Summary
-from .plot import INK, PALE, Plot, drawing, finished, tone
+from .plot import INK, MOST_ELEMENTS, PALE, Plot, drawing, finished, scattered
 
 NAMED = 20  # more names than this do not fit below the axis
 
@@ -17,16 +17,17 @@ def dice_by_group(results: Sequence[FrameResult], summary: Summary, name: str, n
     place = {group: x for x, group in enumerate(order)}
     rows = [(r.name, r.group, dice) for r in results if (dice := r.classes[name].dice) is not None]
     with drawing(10.8, 3.4) as (figure, ax):
-        ax.scatter([place[row[1]] for row in rows], [row[2] for row in rows], s=14, color=tone(number), label="frame")
+        scattered(ax, [place[row[1]] for row in rows], [row[2] for row in rows], number, s=14, label="frame")
         means = [found.dice_by_subject[group] for group in order]
-        ax.plot(range(len(order)), means, "_", color=INK, ms=9, label="mean of the group")
+        many = len(order) > MOST_ELEMENTS
+        ax.plot(range(len(order)), means, "_", color=INK, ms=9, label="mean of the group", rasterized=many)
         mean = found.scores["dice"]
         if mean is not None:
             ax.axhline(mean.value, color=INK, lw=0.8, label=f"mean of all frames {mean.value:.3f}")
             if mean.low is not None and mean.high is not None:
                 ax.axhspan(mean.low, mean.high, color=INK, alpha=PALE, lw=0, label="its 95 % interval")
         ax.set(ylim=(-0.02, 1.02), ylabel="Dice (0..1)", xlabel=f"group ({grouped}), worst first")
-        ax.set_xticks(range(len(order)), order if len(order) <= NAMED else [""] * len(order))
+        ax.set_xticks(range(len(order)) if len(order) <= NAMED else [], order if len(order) <= NAMED else [])
         ax.set_title(f"{name}: Dice by group")
         ax.legend(loc="lower right", ncols=2)
         title = f"Dice of {name} on every frame by group, worst first"
