@@ -38,6 +38,25 @@ def test_a_filled_outline_is_the_mask(ellipses: list[tuple[int, int, int, int]],
     assert found[inside].all()
 
 
+def area(layer: str, name: str) -> float:
+    """Of the paths of a kind, by the corners that they are drawn through."""
+    total = 0.0
+    for path in re.findall(rf'class="{name}" d="([^"]+)"', layer):
+        for part in path.split("M")[1:]:
+            x, y = np.array([point.split() for point in part.strip("Z").split("L")], float).T
+            total += abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2
+    return total
+
+
+def test_what_is_off_by_one_pixel_is_seen() -> None:
+    truth, predicted = np.zeros((30, 40), np.uint8), np.zeros((30, 40), np.uint8)
+    truth[10:20, 10:30], predicted[10:20, 11:31] = 1, 1
+    layer = difference(truth, predicted, 1, "difference")
+    assert area(layer, "missed") > 0.4 * 10  # a quarter of a pixel is left out on each side, and drawn by the stroke
+    assert area(layer, "added") > 0.4 * 10
+    assert layer.count("stroke=") == 2
+
+
 def test_an_empty_mask_has_no_outline_and_a_full_one_is_the_frame() -> None:
     assert outline(np.zeros((3, 4), bool)) == ""
     assert outline(np.ones((3, 4), bool)) == "M0 0H4V3H0Z"

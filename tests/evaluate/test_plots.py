@@ -81,6 +81,24 @@ def test_inside_a_page_ink_is_the_page_s_and_nothing_is_named_twice() -> None:
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(names)
 
 
+def test_equal_presences_make_a_straight_piece_as_the_area_counts_them() -> None:
+    found = [replace(one, presence=0.5) for one in results(10)]
+    roc = presence_roc(summarise(found, ["nerve"]))
+    assert roc is not None
+    assert roc.rows == ((0.5, 1.0, 1.0),)
+    line = re.findall(r'd="M ([^"]+)" clip-path', roc.svg)[0]
+    assert line.count("L") == 1  # from one corner to the other, and no step
+
+
+@pytest.mark.parametrize("name", ["P$a_$", "5 $", "a_b^c", "ß é"])
+def test_names_are_no_formulas(name: str) -> None:
+    found = [replace(one, group=f"{name} {one.group}", classes={name: one.classes["nerve"]}) for one in results(10)]
+    summary = summarise(found, [name])
+    assert name in dice_by_group(found, summary, name, 1, "by subject").svg.replace("&#223;", "ß").replace(
+        "&#233;", "é"
+    )
+
+
 def test_each_plot_is_drawn_the_same_again() -> None:
     assert [plot.svg for plot in plots(20)] == [plot.svg for plot in plots(20)]
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 
 import pytest
@@ -173,7 +173,34 @@ def test_a_report_that_fails_leaves_nothing(
 
 def test_names_from_outside_cannot_write_into_the_page(bright: Make, dataset: Dataset, tmp_path: Path) -> None:
     script = "<script>alert(1)</script>"
-    named = replace(dataset, records=tuple(replace(r, annotator=script) for r in dataset.records))
-    page = write_evaluation(evaluate(bright(), named), tmp_path / "out").read_text()
+    records = tuple(replace(r, annotator=script, subject=f"{script}{i // 4}") for i, r in enumerate(dataset.records))
+    named = replace(dataset, records=records, classes=(script,))
+    page = write_evaluation(evaluate(bright(classes=(script,), name="<b>"), named), tmp_path / "out").read_text()
     assert script not in page
-    assert "&lt;script&gt;" in page
+    assert "<b>" not in page.split("<h1>")[1].split("</h1>")[0]
+    assert page.count("<script>") == page.count("</script>") == 1
+    assert f"probability of {escape(script)}" in page
+
+
+def test_intervals_of_few_subjects_say_so_where_the_frames_have_many(
+    bright: Make, dataset: Dataset, tmp_path: Path
+) -> None:
+    page = unescape(write_evaluation(evaluate(bright(), dataset), tmp_path / "out").read_text())
+    told = "nerve: only 6 subjects: the interval is itself uncertain"
+    assert told in page.split("<caption>All frames")[1].split("<caption>")[0]
+    assert told in shown(evaluate(bright(), dataset))
+
+
+def test_an_evaluation_that_cannot_be_replaced_is_still_there(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    before = write_evaluation(evaluation, out).read_text()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr("sononerve.evaluate.report.folder.report_page", fail)
+    with pytest.raises(OSError, match="busy"):
+        write_evaluation(evaluation, out, overwrite=True)
+    assert (out / "index.html").read_text() == before

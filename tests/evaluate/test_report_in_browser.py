@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from sononerve.data.dataset import Dataset
 from sononerve.evaluate.report.folder import write_evaluation
+from sononerve.evaluate.report.page import Shown, report_page
 from sononerve.evaluate.run import evaluate
 from sononerve.runtime.bundle import Bundle
 
@@ -168,6 +169,33 @@ def test_names_of_scores_lead_to_definitions(opened: Open) -> None:
 
 def test_without_scripts_every_frame_is_there_worst_first(opened: Open, dataset: Dataset) -> None:
     assert opened(scripts=False).locator("#cards > .card").count() == len(dataset)
+
+
+def test_of_two_models_only_the_chosen_one_is_drawn_and_scored(
+    browser: Browser, bright: Callable[..., Bundle], dataset: Dataset, tmp_path: Path
+) -> None:
+    models = {name: Shown(evaluate(bright(name=name), dataset)) for name in ("one", "other")}
+    (tmp_path / "two.html").write_text(report_page(models)[0], encoding="utf-8")
+    for scripts in (True, False):
+        page = browser.new_context(java_script_enabled=scripts).new_page()
+        page.goto((tmp_path / "two.html").as_uri())
+        card = page.locator("#cards > .card").first
+        assert card.locator(".prediction:visible").count() == 1
+        assert card.locator(".said span[class^=of-]:visible").count() == 1
+        assert "probability of nerve (one)" in page.inner_text("#controls")
+        if scripts:
+            page.select_option("#model", "1")
+            assert card.locator(".prediction:visible").get_attribute("class") == "prediction of-1"
+        page.context.close()
+
+
+def test_arrows_go_on_after_the_large_picture_was_touched(opened: Open) -> None:
+    page = opened()
+    page.locator("#cards .look").first.click()
+    page.locator("dialog .stage").first.click()
+    for number in (1, 2):
+        page.keyboard.press("ArrowRight")
+        assert page.locator("dialog .card").get_attribute("data-name") == seen(page)[number]
 
 
 def test_it_prints(opened: Open) -> None:

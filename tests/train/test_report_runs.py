@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sononerve.data.phantom import PhantomConfig, write
 from sononerve.data.split import Split
 from sononerve.errors import InputError
 from sononerve.runtime.bundle import Bundle
@@ -97,6 +99,39 @@ def test_what_cannot_be_reported_is_refused_in_one_sentence(
     page.write_text("mine")
     assert "use --overwrite" in cli("report", runs[0], "--out", page)[2]
     assert page.read_text() == "mine"
+
+
+def test_an_ensemble_is_reported_on_other_data_without_maps_of_its_members(
+    cli: Cli, runs: list[Path], tmp_path: Path
+) -> None:
+    assert cli("ensemble", *runs, "--out", tmp_path / "both")[0] == 0
+    other = write(PhantomConfig(subjects=2, frames=2, height=64, width=64, vessels=False, seed=5), tmp_path / "other")
+    status, _, error = cli("report", tmp_path / "both", "--data", other, "--out", tmp_path / "report.html")
+    assert status == 0, error
+    page = (tmp_path / "report.html").read_text()
+    assert page.count('class="card"') == 4
+    assert "What the network looked at" not in page
+
+
+def test_data_that_has_grown_is_reported_with_a_word_about_its_split(
+    cli: Cli, runs: list[Path], phantom_folder: Path, tmp_path: Path
+) -> None:
+    run, grown = tmp_path / "run", tmp_path / "frames"
+    shutil.copytree(runs[1], run)
+    shutil.copytree(phantom_folder, grown)
+    more = write(PhantomConfig(subjects=1, frames=1, height=64, width=64, vessels=False, seed=7), tmp_path / "more")
+    for part in ("images", "masks"):
+        (file,) = (more / part).iterdir()
+        shutil.copy(file, grown / part / "new.png")
+    with (grown / "manifest.csv").open("a") as table:
+        header = (grown / "manifest.csv").read_text().splitlines()[0].split(",")
+        row = {"image": "images/new.png", "mask": "masks/new.png", "subject": "new"}
+        table.write(",".join(row.get(name, "") for name in header) + "\n")
+    config = (run / "config.yaml").read_text().replace(str(phantom_folder), str(grown))
+    (run / "config.yaml").write_text(config)
+    status, _, error = cli("report", run, "--no-explain", "--out", tmp_path / "report.html")
+    assert status == 0, error
+    assert "split is of other frames by name" in unescape((tmp_path / "report.html").read_text())
 
 
 def test_a_bundle_is_reported_on_given_data(cli: Cli, runs: list[Path], phantom_folder: Path, tmp_path: Path) -> None:

@@ -40,7 +40,11 @@ def report(
         bool, typer.Option("--robustness", help="Also score on the frames made worse: eight ways, five severities.")
     ] = False,
     explained: Annotated[
-        bool, typer.Option("--explain/--no-explain", help="Also show gates and saliency of some frames; needs PyTorch.")
+        bool,
+        typer.Option(
+            "--explain/--no-explain",
+            help="Also show gates and saliency of some frames; not of ensembles.",
+        ),
     ] = True,
     part: Annotated[
         PartName, typer.Option("--part", help="Of the models' split, where the data is what they were trained on.")
@@ -61,7 +65,7 @@ def report(
 
     check_file(out, overwrite)
     if figures is not None:
-        check_new_folder(figures)
+        check_new_folder(figures, "--figures")
     if data is None and any(value is not None for value in (layout, classes, subject_pattern, spacing_mm)):
         raise InputError("--layout, --classes, --subject-pattern and --spacing-mm are about --data; give it too")
     dataset = None

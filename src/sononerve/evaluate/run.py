@@ -29,6 +29,7 @@ BOX_WARNING = (
     "boxed against unboxed frames, and an unboxed frame may be one that nobody annotated"
 )
 FEWEST_SUBJECTS = 10
+FEW = "subjects or clusters behind this"
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,12 @@ def _restricted(evaluation: Evaluation, groups: Mapping[int, str]) -> Evaluation
         return evaluation
     kept = [replace(results[i], group=group) for i, group in groups.items()]
     classes, left = evaluation.dataset.classes, len(results) - len(kept)
+    overall = summarise(kept, classes)
+    others = (warning for warning in evaluation.scores.warnings if not warning.startswith(FEW))
     scores = replace(
         evaluation.scores,
-        overall=summarise(kept, classes),
+        warnings=(*others, *_too_few(overall)),
+        overall=overall,
         by_annotator=_by_annotator(kept, classes),
         by_presence=_by_presence(kept, classes),
         left_out=evaluation.scores.left_out | ({"not held out for all models": left} if left else {}),
@@ -124,6 +128,11 @@ def _restricted(evaluation: Evaluation, groups: Mapping[int, str]) -> Evaluation
 def _by_annotator(results: Sequence[FrameResult], classes: Sequence[str]) -> dict[str, Summary]:
     annotators = sorted({r.annotator for r in results if r.annotator is not None})
     return {who: summarise([r for r in results if r.annotator == who], classes) for who in annotators}
+
+
+def _too_few(overall: Summary) -> list[str]:
+    few = overall.subjects < FEWEST_SUBJECTS
+    return [f"{FEW}: {overall.subjects}; the intervals are themselves uncertain"] if few else []
 
 
 def _by_presence(results: Sequence[FrameResult], classes: Sequence[str]) -> dict[str, Summary]:
@@ -200,8 +209,7 @@ def _scores(
     boxed = truth_is_boxes(dataset)
     overall = summarise(results, dataset.classes)
     warnings = [*scope.warnings, *predictor.warnings]
-    if overall.subjects < FEWEST_SUBJECTS:
-        warnings.append(f"subjects or clusters behind this: {overall.subjects}; the intervals are themselves uncertain")
+    warnings += _too_few(overall)
     if boxed:
         warnings.append(BOX_WARNING)
     return Scores(

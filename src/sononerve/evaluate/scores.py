@@ -161,6 +161,11 @@ class Scores:
     ways: Ways = ONCE
     by_presence: dict[str, Summary] = field(default_factory=dict)
 
+    @property
+    def against(self) -> str:
+        """What stands behind the name of a score where the truth is boxes: it is no score of outlines."""
+        return " against boxes" if self.truth == "boxes" else ""
+
     def anonymous(self) -> Scores:
         """The same scores with subjects and annotators called by numbers: for what is passed on."""
         told = {f"annotator {i}": _anonymous(s) for i, s in enumerate(self.by_annotator.values(), start=1)}
@@ -178,6 +183,19 @@ class Scores:
 
         about = f"{self.model} on {self.data}, {self.overall.frames} frames; split {self.split}"
         return f"{warnings(list(self.warnings))}<p>{escape(about)}</p>{score_tables(self, links=False)}"
+
+
+def interval_warnings(summary: Summary) -> list[str]:
+    """Why not to trust some of the intervals much, with the classes that it is about; each reason once."""
+    found: dict[str, list[str]] = {}
+    for name, about in summary.classes.items():
+        known = (*about.scores.values(), about.dice_mean_of_subjects, about.false_positive_rate)
+        for warning in dict.fromkeys(interval.warning for interval in known if interval is not None):
+            if warning is not None:
+                found.setdefault(warning, []).append(name)
+    if summary.presence_auroc is not None and summary.presence_auroc.warning is not None:
+        found.setdefault(summary.presence_auroc.warning, []).append("presence")
+    return [f"{', '.join(names)}: {warning}" for warning, names in found.items()]
 
 
 def _anonymous(summary: Summary) -> Summary:

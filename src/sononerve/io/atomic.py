@@ -61,11 +61,11 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def check_new_folder(path: Path) -> None:
+def check_new_folder(path: Path, option: str = "--out") -> None:
     """Raise `InputError` where ``path`` could not be made, or is there and not an empty folder."""
     check_place(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{path}: is there already and not an empty folder; use another --out")
+        raise InputError(f"{path}: is there already and not an empty folder; use another {option}")
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def card(
 Not a medical device: for research only.
 
 - intended use: to segment {", ".join(fitted.classes)} in ultrasound frames like those it was trained on, in research;
-  frames of other machines, places and people may be segmented worse than the scores below say
+  frames of other machines, places and people may be segmented worse than its held-out scores say
 - network: {config.model}, {plan.parameters:,} parameters, canvas {plan.preprocess.height} x {plan.preprocess.width}
 - data: {config.data.folder.name}, {counts}
 - split: {split.statement}

@@ -18,7 +18,7 @@ from ..evaluate.report.plot import Plot
 from ..evaluate.robustness import measure_robustness
 from ..evaluate.run import Evaluation, evaluate, on_common_frames
 from ..frame import Sample
-from ..io.atomic import write_bytes, write_text
+from ..io.atomic import new_folder, write_bytes, write_text
 from ..progress import counted
 from ..runtime.bundle import Bundle
 from .config import TrainConfig
@@ -43,14 +43,15 @@ def report_runs(
     """Write one page about ``runs``, folders of trainings or bundles, to the file ``out``.
 
     ``dataset``: what they are scored on, by default what the first was trained on; each model is scored on frames that
-    none of them has seen. ``figures``: a folder for every plot as SVG, PNG and CSV. ``robustness``: also score on worse
-    frames. ``explained``: also show gates and saliency of some frames. Raises `InputError` where a run is none, or no
-    frame is held out for all.
+    none of them has seen. ``figures``: a new folder for every plot as SVG, PNG and CSV, and examples. ``robustness``:
+    also score on worse frames. ``explained``: also show gates and saliency of some frames, of a network that is no
+    ensemble. Raises `InputError` where a run is none, or no frame is held out for all.
     """
     bundles = {name: Bundle.open(run) for name, run in zip(names(runs), runs, strict=True)}
+    first = next(iter(bundles.values()))
+    explainer = _explainer(first) if explained and not first.config.members else None  # each member has its own maps
     data = dataset or _own_data(runs[0])
-    with counted("look through the data") as progress:
-        audited = audit(data, Split.read(runs[0] / SPLIT) if dataset is None else None, progress=progress)
+    audited = _audited(data, Split.read(runs[0] / SPLIT) if dataset is None else None, first.config.fold)
     found = []
     for name, bundle in bundles.items():
         with counted(f"score {name}") as progress:
@@ -62,13 +63,13 @@ def report_runs(
             with counted(f"score worse frames, {name}") as progress:
                 curves = measure_robustness(evaluation, progress=progress)
         shown[name] = Shown(evaluation, curves, read_log(run))
-    explainer = _explainer(next(iter(bundles.values()))) if explained else None
     with counted("draw frames") as progress:
-        html, plots = report_page(shown, audited.warnings, explainer, progress)
-    write_text(out, html)
+        html, plots = report_page(shown, audited, explainer, progress)
     if figures is not None:
-        write_figures(plots, figures)
-        write_examples(next(iter(shown.values())).evaluation, figures)
+        with new_folder(figures) as building:
+            write_figures(plots, building)
+            write_examples(next(iter(shown.values())).evaluation, building)
+    write_text(out, html)
 
 
 def names(runs: Sequence[Path]) -> list[str]:
@@ -95,6 +96,16 @@ def _own_data(run: Path) -> Dataset:
     if not (run / PLAN).is_file():
         raise InputError(f"{run}: does not say where its data lies; give it with --data")
     return open_data(TrainConfig.read(run / CONFIG))
+
+
+def _audited(data: Dataset, division: Split | None, fold: int) -> list[str]:
+    """Warnings of an audit of the data, and of the model's fold where its frames are still called as they were."""
+    told: list[str] = []
+    if division is not None and not set(data.names) <= set(division.groups):
+        told.append("the model's split is of other frames by name, so it was not searched for duplicates on two sides")
+        division = None
+    with counted("look through the data") as progress:
+        return [*told, *audit(data, division, fold, progress=progress).warnings]
 
 
 def read_log(run: Path) -> Log:

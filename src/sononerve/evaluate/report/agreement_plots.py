@@ -13,7 +13,9 @@ from ..statistics import Interval
 from .plot import INK, PALE, Plot, drawing, finished, scattered
 
 
-def bland_altman(results: Sequence[FrameResult], name: str, number: int, found: Agreement, unit: str) -> Plot:
+def bland_altman(
+    results: Sequence[FrameResult], name: str, number: int, found: Agreement, unit: str, against: str = ""
+) -> Plot:
     """Predicted minus true area of class ``name`` over their mean, with bias and limits; ``unit``: mm² or px."""
     both = [r for r in results if r.classes[name].truth_area and r.classes[name].predicted_area]
     size = np.array([r.pixel_mm2 if unit == "mm²" and r.pixel_mm2 is not None else 1.0 for r in both])
@@ -24,10 +26,10 @@ def bland_altman(results: Sequence[FrameResult], name: str, number: int, found: 
         for line, told in ((found.bias, "bias"), (found.low, "limits of agreement"), (found.high, None)):
             _line(ax, line, told)
         ax.set(xlabel=f"mean of predicted and true area ({unit})", ylabel=f"predicted - true area ({unit})")
-        ax.set_title(f"{name}: cross-sectional area")
+        ax.set_title(f"{name}: area{against}" if against else f"{name}: cross-sectional area")
         figure.legend(loc="outside lower center", ncols=2)
         rows = [(r.name, r.group, t, p) for r, t, p in zip(both, true.tolist(), predicted.tolist(), strict=True)]
-        title = f"Bland-Altman plot of the area of {name}; bands are 95 % intervals over groups"
+        title = f"Bland-Altman plot of the area of {name}{against}; bands are 95 % intervals over groups"
         return finished(figure, f"area_{number}", title, ("frame", "group", "true_area", "predicted_area"), rows)
 
 

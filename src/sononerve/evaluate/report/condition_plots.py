@@ -17,7 +17,7 @@ TITLES = {
 }
 
 
-def dice_against_condition(results: Sequence[FrameResult], summary: Summary, condition: str) -> Plot:
+def dice_against_condition(results: Sequence[FrameResult], summary: Summary, condition: str, against: str = "") -> Plot:
     """Dice of each frame and class against ``condition``, a field of `Conditions`; bars are thirds with intervals."""
     rows = []
     with drawing(5.4, 3.2) as (figure, ax):
@@ -40,9 +40,9 @@ def dice_against_condition(results: Sequence[FrameResult], summary: Summary, con
                 if mean.low is not None and mean.high is not None:
                     ax.plot([middle] * 2, [mean.low, mean.high], color=tone(number), lw=1)
             rows += points
-        ax.set(ylim=(-0.02, 1.02), xlabel=TITLES[condition], ylabel="Dice (0..1)")
-        ax.set_title(f"Dice against {condition.replace('_', ' ')}")
+        ax.set(ylim=(-0.02, 1.02), xlabel=TITLES[condition], ylabel=f"Dice{against} (0..1)")
+        ax.set_title(f"Dice by {condition.replace('_', ' ')}")
         ax.legend(loc="lower right", labelcolor=INK)
-        title = f"Dice of every frame against {TITLES[condition]}; bars are means of thirds with 95 % intervals"
+        title = f"Dice{against} of every frame by {TITLES[condition]}; bars are means of thirds with 95 % intervals"
         columns = ("frame", "group", "class", condition, "dice")
         return finished(figure, f"dice_against_{condition}", title, columns, rows)

@@ -103,6 +103,12 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
         "around: brightness is the mean grey; contrast the distance of the mean greys inside and around over the root "
         "of the sum of their variances; sharpness the variance of the Laplacian over that of the greys.",
     ),
+    "thresholds": (
+        "thresholds",
+        "In the curves a class is marked where its own probability reaches the threshold. The model marks the "
+        "likeliest class where all together reach its threshold, so that with several classes the curves pass near "
+        "its scores and not through them. Precision and recall there are over the pixels of all frames together.",
+    ),
     "paired": (
         "paired difference",
         "One model minus another on the same frames, subjects drawn together. A tie: its interval holds 0, or fewer "

@@ -29,6 +29,7 @@ STYLE: dict[str, object] = {
     "axes.titlesize": 10,
     "svg.hashsalt": "sononerve",  # else every drawing has other names inside
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a dollar in a name is one
 }
 DPI = 130
 

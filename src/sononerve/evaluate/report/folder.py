@@ -53,8 +53,12 @@ def write_evaluation(
         write_text(building / PAGE, html)
         building.chmod(0o755)
         if out.exists():
-            shutil.rmtree(out)
-        building.rename(out)
+            old = building.with_name(f"{building.name}.old")
+            out.rename(old)
+            building.rename(out)
+            shutil.rmtree(old)
+        else:
+            building.rename(out)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return out / PAGE

@@ -83,23 +83,24 @@ def gallery(
             progress(number, len(places))
     left = len(first.results) - len(places)
     note = f"<p>{left} further frames are not shown: {most} are, examples first and the rest evenly by Dice.</p>"
-    return f'{_controls(list(models), first)}{note if left else ""}<div id="cards">{"".join(cards)}</div>'
+    return f'{_controls(list(models), first, places)}{note if left else ""}<div id="cards">{"".join(cards)}</div>'
 
 
-def _controls(models: Sequence[str], first: Evaluation) -> str:
-    groups = sorted({result.group for result in first.results})
+def _controls(models: Sequence[str], first: Evaluation, places: Sequence[int]) -> str:
+    groups = sorted({first.results[place].group for place in places})
+    whose = f" ({models[0]})" if len(models) > 1 else ""  # what is there of the first alone
     names = "".join(f'<option value="{n}">{escape(name)}</option>' for n, name in enumerate(models))
     choice = f'<label>Model <select id="model">{names}</select></label>' if len(models) > 1 else ""
     options = "".join(f'<option value="{escape(group)}">{escape(group)}</option>' for group in groups)
     sorts = "".join(
-        f'<option value="{key}">{text}</option>'
+        f'<option value="{key}">{escape(text)}</option>'
         for key, text in (
             ("dice", "Dice, worst first"),
             ("-dice", "Dice, best first"),
             ("name", "name"),
             ("group", "group"),
             ("presence", "presence, lowest first"),
-            ("-size", "size of the nerve, largest first"),
+            ("-size", f"size of {first.dataset.classes[0]}, largest first"),
         )
     )
     shows = "".join(
@@ -114,19 +115,19 @@ def _controls(models: Sequence[str], first: Evaluation) -> str:
         )
     )
     layers = "".join(
-        f'<label><input type="radio" name="layer" value="{key}"{" checked" if key == "both" else ""}>{text}</label>'
+        f'<label><input type="radio" name="layer" value="{key}"{" checked" * (key == "both")}>{escape(text)}</label>'
         for key, text in (
             ("both", "truth (dashed) and prediction"),
             ("wipe", "truth | prediction"),
             ("difference", "difference"),
-            *((f"probability_{n}", f"probability of {name}") for n, name in enumerate(first.dataset.classes, start=1)),
-            ("uncertainty", "uncertainty"),
+            *((f"probability_{n}", f"probability of {name}{whose}") for n, name in enumerate(first.dataset.classes, 1)),
+            ("uncertainty", f"uncertainty{whose}"),
             ("none", "frame alone"),
         )
     )
     return f"""<form id="controls" class="controls" aria-label="What is shown of the frames">
-{choice}<label>Sort by <select id="sort">{sorts}</select></label>
-<label>Show <select id="show">{shows}</select></label>
+{choice}<label>Sort by{escape(whose)} <select id="sort">{sorts}</select></label>
+<label>Show{escape(whose)} <select id="show">{shows}</select></label>
 <label>Group <select id="group"><option value="">all</option>{options}</select></label>
 <label>Name <input id="search" type="search" size="12"></label>
 <fieldset><legend>Layer</legend>{layers}<label class="slide">left of here the truth, right of it the prediction
@@ -157,15 +158,15 @@ def _card(
         *(heat(answer.probabilities[n], f"probability_{n + 1}") for n in range(classes)),
         heat(spread, "uncertainty"),
         outlines(sample.labels, classes, "truth"),
-        *(outlines(one.labels, classes, f"prediction of-{n}") for n, one in enumerate(answers)),
-        *(difference(sample.labels, one.labels, classes, f"difference of-{n}") for n, one in enumerate(answers)),
+        *(outlines(one.labels, classes, f"prediction of-{n}", n > 0) for n, one in enumerate(answers)),
+        *(difference(sample.labels, one.labels, classes, f"difference of-{n}", n > 0) for n, one in enumerate(answers)),
     ]
     data = {
         "name": result.name,
         "group": result.group,
         "dice": "" if result.dice is None else f"{result.dice:.5f}",
         "presence": f"{result.presence:.5f}",
-        "size": str(max((scores.truth_area for scores in result.classes.values()), default=0)),
+        "size": str(result.classes[answer.classes[0]].truth_area),
         "kinds": "|".join(examples),
     }
     attributes = "".join(f' data-{key}="{escape(value)}"' for key, value in data.items())
@@ -185,7 +186,7 @@ def _told(result: FrameResult, number: int) -> str:
     said = [f"Dice {', '.join(dice)}"] if dice else []
     said += [f"{', '.join(marked)} marked where there is none"] if marked else []
     said += [f"presence {result.presence:.2f}"]
-    return f'<span class="of-{number}">{escape("; ".join(said))}</span>'
+    return f'<span class="of-{number}"{" hidden" * (number > 0)}>{escape("; ".join(said))}</span>'
 
 
 def _further(maps: Sequence[Map], sample: Sample) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from ..contrast import SCORES, against_one, measures
-from ..scores import FrameResult, Scores, Summary
+from ..scores import FrameResult, Scores, Summary, interval_warnings
 from .definitions import DEFINITIONS
 from .table import CONTRAST_HEAD, contrast_row, rows, told
 
@@ -36,7 +36,7 @@ def score_tables(scores: Scores, links: bool = True) -> str:
     tables = _score_table(scores.overall, scores, f"All frames: {scores.model}", links)
     for who, summary in scores.by_annotator.items():
         tables += _score_table(summary, scores, f"Drawn by: {who}", links)
-    return tables + _by_presence(scores, links) + _by_size(scores.overall, links)
+    return tables + _by_presence(scores, links) + _by_size(scores, links)
 
 
 def _score_table(summary: Summary, scores: Scores, title: str, links: bool) -> str:
@@ -47,7 +47,9 @@ def _score_table(summary: Summary, scores: Scores, title: str, links: bool) -> s
         texts = [*line.texts, *[""] * (width - len(line.texts))]
         cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
         lines.append(f"<tr><td{kind}>{named(line.key, line.title.strip())}</td>{cells}</tr>")
-    return _table(title, ("score", *map(escape, summary.classes)), "".join(lines))
+    told_also = "".join(f"<li>{escape(warning)}</li>" for warning in interval_warnings(summary))
+    notes = f"<p>Of these intervals:</p><ul>{told_also}</ul>" if told_also else ""
+    return _table(title, ("score", *map(escape, summary.classes)), "".join(lines)) + notes
 
 
 def _by_presence(scores: Scores, links: bool) -> str:
@@ -67,21 +69,25 @@ def _by_presence(scores: Scores, links: bool) -> str:
         for told_kind, summary in scores.by_presence.items()
         for name, found in summary.classes.items()
     ]
-    names = {"dice": "Dice", "false_positive_rate": "marked where there is none", "outside": "background marked"}
+    names = {
+        "dice": f"Dice{scores.against}",
+        "false_positive_rate": "marked where there is none",
+        "outside": "background marked",
+    }
     names |= {"accuracy": "binary accuracy"}
     heads = ("frames", "", "class", *(named(key, text) for key, text in names.items()))
     return grid("Frames with and without a nerve", heads, lines) if lines else ""
 
 
-def _by_size(summary: Summary, links: bool) -> str:
+def _by_size(scores: Scores, links: bool) -> str:
     """Dice of the smallest, middle and largest third."""
     named = linked if links else explained
     lines = [
         (name, f"{100 * part.lowest:.2f} to {100 * part.highest:.2f} %", str(part.dice.frames), told(part.dice))
-        for name, found in summary.classes.items()
+        for name, found in scores.overall.classes.items()
         for part in (found.conditions["size"].parts if found.conditions else ())
     ]
-    heads = ("class", named("conditions", "share of the frame"), "frames", named("dice", "Dice"))
+    heads = ("class", named("conditions", "share of the frame"), "frames", named("dice", f"Dice{scores.against}"))
     return grid("Dice by size, in thirds", heads, lines) if lines else ""
 
 
@@ -102,8 +108,8 @@ def _digits(value: float | None) -> str:
 def comparison_tables(models: Mapping[str, Scored]) -> str:
     """Every model's main scores by class, and how each differs from the first on the same frames."""
     first, reference = next(iter(models.values())).scores, next(iter(models))
-    heads = ("", *(linked(key, title) for key, (title, _) in SCORES.items()))
-    tables = ""
+    heads = ("", *(linked(key, title + first.against) for key, (title, _) in SCORES.items()))
+    tables = _box_table(models) if first.truth == "boxes" else ""
     for name in first.overall.classes:
         found = {label: model.scores.overall.classes[name].scores for label, model in models.items()}
         lines = [
@@ -111,10 +117,20 @@ def comparison_tables(models: Mapping[str, Scored]) -> str:
             for label, scores in found.items()
         ]
         tables += grid(name, heads, lines)
+    told_of = f"Against {reference}, on the same frames" + (
+        f"; Dice and distances are{first.against}" * bool(first.against)
+    )
     measured = measures(list(first.overall.classes), first.truth == "boxes", tuple(SCORES))
     contrasts = against_one({label: [model] for label, model in models.items()}, reference, measured)
     heads = tuple(linked("paired", head) if head == "difference" else escape(head) for head in CONTRAST_HEAD)
-    return tables + grid(f"Against {reference}, on the same frames", heads, [contrast_row(one) for one in contrasts])
+    return tables + grid(told_of, heads, [contrast_row(one) for one in contrasts])
+
+
+def _box_table(models: Mapping[str, Scored]) -> str:
+    heads = ("", linked("inside_boxes", "predicted pixels inside boxes"), linked("boxes_touched", "boxes touched"))
+    found = {label: model.scores.overall for label, model in models.items()}
+    lines = [(label, told(one.pixels_inside_boxes), told(one.boxes_touched)) for label, one in found.items()]
+    return grid("Whole frames", heads, lines)
 
 
 def grid(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -17,7 +17,7 @@ from .agreement_plots import bland_altman
 from .condition_plots import TITLES, dice_against_condition
 from .definitions import DEFINITIONS
 from .gallery import Explainer, gallery
-from .html import Scored, comparison_tables, score_tables, subject_table
+from .html import Scored, comparison_tables, linked, score_tables, subject_table
 from .learning_plot import Log, learning_curves
 from .plot import Plot
 from .robustness_plot import robustness_plot
@@ -64,7 +64,7 @@ def report_page(
     first = next(iter(models.values()))
     evaluation, scores = first.evaluation, first.evaluation.scores
     sections = [
-        Section("about", "What was evaluated", _about(scores)),
+        Section("about", "What was evaluated", _about(evaluations)),
         *([_comparison(evaluations)] if len(models) > 1 else []),
         _scores(scores),
         _learning({name: shown.log for name, shown in models.items() if shown.log}),
@@ -77,10 +77,19 @@ def report_page(
         Section("definitions", "What the numbers mean", _definitions()),
     ]
     shown = [section for section in sections if section.body]
-    told = [warning for found in evaluations.values() for warning in found.scores.warnings]
-    told = list(dict.fromkeys([*told, *(f"data: {warning}" for warning in audited)]))
+    told = [*_warnings(evaluations), *(f"data: {warning}" for warning in audited)]
     title = f"{', '.join(models)} on {scores.data}"
     return _document(title, shown, told, scores.sononerve), [plot for section in shown for plot in section.plots]
+
+
+def _warnings(evaluations: Mapping[str, Evaluation]) -> list[str]:
+    """Every warning once, with the models that it is about where that is not all of them."""
+    found: dict[str, list[str]] = {}
+    for name, evaluation in evaluations.items():
+        for warning in evaluation.scores.warnings:
+            found.setdefault(warning, []).append(name)
+    every = len(evaluations)
+    return [warning if len(names) == every else f"{', '.join(names)}: {warning}" for warning, names in found.items()]
 
 
 def _document(title: str, sections: Sequence[Section], told: Sequence[str], version: str) -> str:
@@ -100,11 +109,18 @@ def _document(title: str, sections: Sequence[Section], told: Sequence[str], vers
 """
 
 
-def _about(scores: Scores) -> str:
-    ways = f" Each frame was looked at in more ways than one: {scores.ways.mark}." if scores.ways.mark else ""
+def _about(evaluations: Mapping[str, Evaluation]) -> str:
+    scores = next(iter(evaluations.values())).scores
+    told = f"{scores.overall.frames} frames in {scores.overall.subjects} groups. Truth: {scores.truth}."
+    ways = {name: found.scores.ways.mark for name, found in evaluations.items() if found.scores.ways.mark}
+    told += "".join(f" {name} looked at each frame in more ways than one: {mark}." for name, mark in ways.items())
+    splits = {name: found.scores.split for name, found in evaluations.items()}
+    if len(set(splits.values())) == 1:
+        told += f" Split: {scores.split}."
+    else:
+        told += "".join(f" Split of {name}: {split}." for name, split in splits.items())
     left_out = ", ".join(f"{count} {why}" for why, count in scores.left_out.items()) or "none"
-    return f"""<p>{scores.overall.frames} frames of the {escape(scores.part)} part in {scores.overall.subjects} groups.
-Split: {escape(scores.split)}. Not scored: {escape(left_out)}.{escape(ways)} Truth: {escape(scores.truth)}.</p>"""
+    return f"<p>{escape(told)} Not scored: {escape(left_out)}.</p>"
 
 
 def _comparison(evaluations: Mapping[str, Evaluation]) -> Section:
@@ -126,7 +142,10 @@ def _subjects(evaluation: Evaluation) -> Section:
     grouped = scores.split.split(":")[0]
     classes = [name for name, found in scores.overall.classes.items() if found.with_class]
     numbers = {name: n for n, name in enumerate(scores.overall.classes, start=1)}
-    plots = [dice_by_group(evaluation.results, scores.overall, name, numbers[name], grouped) for name in classes]
+    plots = [
+        dice_by_group(evaluation.results, scores.overall, name, numbers[name], grouped, scores.against)
+        for name in classes
+    ]
     section = _plotted("subjects", "Scores by subject", plots, wide=True)
     table = subject_table(scores.overall) if plots else ""
     return Section(section.key, section.title, section.body + table, section.plots)
@@ -135,15 +154,23 @@ def _subjects(evaluation: Evaluation) -> Section:
 def _thresholds(evaluation: Evaluation) -> Section:
     summary = evaluation.scores.overall
     points = {name: found.thresholds for name, found in summary.classes.items() if found.with_class}
-    plots: list[Plot | None] = [dice_against_threshold(points), precision_and_recall(points)] if points else []
-    plots += [presence_roc(summary), reliability_plot(evaluation.results, summary)]
-    return _plotted("thresholds", "Thresholds and calibration", [plot for plot in plots if plot is not None])
+    own = evaluation.predictor.bundle.config.threshold
+    plots: list[Plot | None] = [presence_roc(summary), reliability_plot(evaluation.results, summary)]
+    if points:
+        plots = [
+            dice_against_threshold(points, own, evaluation.scores.against),
+            precision_and_recall(points),
+            *plots,
+        ]
+    section = _plotted("thresholds", "Thresholds and calibration", [plot for plot in plots if plot is not None])
+    intro = f"<p>{linked('thresholds', 'What these curves mark')} is not quite what the model marks.</p>"
+    return Section(section.key, section.title, intro + section.body if section.body else "", section.plots)
 
 
 def _agreement(evaluation: Evaluation) -> Section:
     unit = "mm²" if evaluation.scores.unit == "mm" else "px"
     plots = [
-        bland_altman(evaluation.results, name, number, found.area, unit)
+        bland_altman(evaluation.results, name, number, found.area, unit, evaluation.scores.against)
         for number, (name, found) in enumerate(evaluation.scores.overall.classes.items(), start=1)
         if found.area is not None
     ]
@@ -153,7 +180,8 @@ def _agreement(evaluation: Evaluation) -> Section:
 def _failures(evaluation: Evaluation, robustness: Mapping[str, Robustness]) -> Section:
     summary = evaluation.scores.overall
     known = any(found.conditions for found in summary.classes.values())
-    plots = [dice_against_condition(evaluation.results, summary, name) for name in TITLES] if known else []
+    against = evaluation.scores.against
+    plots = [dice_against_condition(evaluation.results, summary, name, against) for name in TITLES] if known else []
     section = _plotted("failures", "Where it fails", plots)
     if not robustness:
         return section

@@ -36,6 +36,7 @@ STYLE: dict[str, object] = {
     "ytick.color": INK,
     "legend.frameon": False,
     "legend.fontsize": 9,
+    "text.parse_math": False,  # a dollar in a name is one
 }
 DPI = 200
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)  # who made it, in addresses that a page must not name

@@ -75,6 +75,10 @@ let open = null;
 function show(card) {
   open = card;
   const large = card.cloneNode(true);
+  const look = large.querySelector(".look"), still = document.createElement("div");
+  still.className = "look"; // large already, so no button
+  still.append(...look.childNodes);
+  look.replaceWith(still);
   field("large-layer").value = document.body.dataset.layer;
   dialog.lastElementChild.replaceChildren(large);
   if (!dialog.open) dialog.showModal();
@@ -91,8 +95,8 @@ dialog.addEventListener("click", (event) => {
   const value = event.target.value;
   if (event.target.tagName === "BUTTON") value === "0" ? dialog.close() : step(Number(value));
 });
-dialog.addEventListener("keydown", (event) => {
-  if (event.target.matches("select, input")) return; // there the arrows have their own work
+document.addEventListener("keydown", (event) => {
+  if (!dialog.open || event.target.matches("select, input")) return; // there the arrows have their own work
   if (event.key === "ArrowRight") step(1);
   if (event.key === "ArrowLeft") step(-1);
 });

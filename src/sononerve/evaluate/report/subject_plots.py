@@ -10,7 +10,9 @@ from .plot import INK, MOST_ELEMENTS, PALE, Plot, drawing, finished, scattered
 NAMED = 20  # more names than this do not fit below the axis
 
 
-def dice_by_group(results: Sequence[FrameResult], summary: Summary, name: str, number: int, grouped: str) -> Plot:
+def dice_by_group(
+    results: Sequence[FrameResult], summary: Summary, name: str, number: int, grouped: str, against: str = ""
+) -> Plot:
     """Dice of class ``name`` on every frame by its group, worst first; ``grouped``: what the groups are."""
     found = summary.classes[name]
     order = sorted(found.dice_by_subject, key=found.dice_by_subject.__getitem__)
@@ -26,7 +28,7 @@ def dice_by_group(results: Sequence[FrameResult], summary: Summary, name: str, n
             ax.axhline(mean.value, color=INK, lw=0.8, label=f"mean of all frames {mean.value:.3f}")
             if mean.low is not None and mean.high is not None:
                 ax.axhspan(mean.low, mean.high, color=INK, alpha=PALE, lw=0, label="its 95 % interval")
-        ax.set(ylim=(-0.02, 1.02), ylabel="Dice (0..1)", xlabel=f"group ({grouped}), worst first")
+        ax.set(ylim=(-0.02, 1.02), ylabel=f"Dice{against} (0..1)", xlabel=f"group ({grouped}), worst first")
         ax.set_xticks(range(len(order)) if len(order) <= NAMED else [], order if len(order) <= NAMED else [])
         ax.set_title(f"{name}: Dice by group")
         ax.legend(loc="lower right", ncols=2)

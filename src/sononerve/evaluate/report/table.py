@@ -11,7 +11,7 @@ from rich.text import Text
 from ..agreement import Agreement
 from ..contrast import Contrast
 from ..robustness import SEVERITIES, Robustness
-from ..scores import ClassSummary, Scores, Summary
+from ..scores import ClassSummary, Scores, Summary, interval_warnings
 from ..statistics import FEWEST_TESTED, Interval
 
 TITLES = {
@@ -138,6 +138,7 @@ def table(scores: Scores) -> RenderableType:
         head.append(Text("not scored: " + ", ".join(f"{n} {why}" for why, n in scores.left_out.items())))
     head += [Text(f"warning: {warning}", style="yellow") for warning in scores.warnings]
     parts: list[RenderableType] = [*head, _grid(scores.overall, scores, "all frames")]
+    parts += [Text(f"of these intervals: {warning}", style="yellow") for warning in interval_warnings(scores.overall)]
     parts += [_grid(summary, scores, f"drawn by: {who}") for who, summary in scores.by_annotator.items()]
     return Group(*parts)
 

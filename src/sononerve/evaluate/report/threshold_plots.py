@@ -14,8 +14,11 @@ from .plot import INK, PALE, Plot, drawing, finished, tone
 FINEST = 1e-6  # of all pixels; a bin of fewer is chance
 
 
-def dice_against_threshold(classes: Mapping[str, Sequence[Operating]]) -> Plot:
-    """Mean Dice of each class, with its interval, where it is marked from ever higher probabilities on."""
+def dice_against_threshold(classes: Mapping[str, Sequence[Operating]], own: float, against: str = "") -> Plot:
+    """Mean Dice of each class, with its interval, where it is marked from ever higher probabilities on.
+
+    ``own``: the model's threshold. ``against``: what the truth is, where it is no outlines.
+    """
     rows = []
     with drawing() as (figure, ax):
         for number, (name, points) in enumerate(classes.items(), start=1):
@@ -25,8 +28,8 @@ def dice_against_threshold(classes: Mapping[str, Sequence[Operating]]) -> Plot:
             x, low, high = ([row[side] for row in band] for side in range(3))
             ax.fill_between(x, low, high, color=tone(number), alpha=PALE, lw=0)
             rows += [(name, x, dice.value, dice.low, dice.high) for x, dice in known]
-        ax.axvline(0.5, color=INK, lw=0.8, ls=":", label="0.5")
-        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="threshold of probability (0..1)", ylabel="Dice (0..1)")
+        ax.axvline(own, color=INK, lw=0.8, ls=":", label=f"the model's, {own:g}")
+        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="threshold of probability (0..1)", ylabel=f"Dice{against} (0..1)")
         ax.set_title("Dice against threshold")
         ax.legend(loc="lower center", ncols=3)
         title = "Mean Dice where a class is marked from this probability on; bands are 95 % intervals over groups"
@@ -38,7 +41,9 @@ def precision_and_recall(classes: Mapping[str, Sequence[Operating]]) -> Plot:
     rows = []
     with drawing() as (figure, ax):
         for number, (name, points) in enumerate(classes.items(), start=1):
-            known = [(p.recall, p.precision, p.threshold) for p in points if p.recall is not None and p.precision]
+            known = [
+                (p.recall, p.precision, p.threshold) for p in points if p.recall is not None and p.precision is not None
+            ]
             ax.plot([r for r, _, _ in known], [p for _, p, _ in known], "-o", ms=3, color=tone(number), label=name)
             for recall, precision, threshold in known:
                 if threshold in (0.1, 0.5, 0.9):
@@ -57,8 +62,8 @@ def presence_roc(summary: Summary) -> Plot | None:
         return None
     cuts = summary.presence_curve
     with drawing() as (figure, ax):
-        x = [0.0, *(cut.false_positives for cut in cuts)]
-        ax.step(x, [0.0, *(cut.sensitivity for cut in cuts)], where="post", color=tone(1))
+        x, y = [0.0, *(cut.false_positives for cut in cuts)], [0.0, *(cut.sensitivity for cut in cuts)]
+        ax.plot(x, y, color=tone(1))  # straight over frames of equal presence: ties count half in the area
         ax.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=":")
         ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         ax.set(xlabel="false positives: frames without a nerve (0..1)", ylabel="sensitivity: frames with one (0..1)")
