@@ -138,6 +138,19 @@ def test_of_too_many_frames_the_examples_and_all_ranks_are_shown(bright: Make, d
     assert dice == sorted(dice)
 
 
+def test_a_page_that_would_be_too_heavy_shows_fewer_frames_and_says_so(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = write_evaluation(evaluation, tmp_path / "whole").read_text()
+    monkeypatch.setattr("sononerve.evaluate.report.gallery.MOST_BYTES", 1)
+    monkeypatch.setattr("sononerve.evaluate.report.gallery.TRIED", 3)
+    page = write_evaluation(evaluation, tmp_path / "light").read_text()
+    count = len(evaluation.results)
+    assert (whole.count('class="card"'), page.count('class="card"')) == (count, 3)
+    assert "more frames are not shown" not in whole
+    assert f"{count - 3} more frames are not shown: 3 are" in page
+
+
 def test_nothing_is_replaced_unless_told(evaluation: Evaluation, tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_evaluation(evaluation, out)

@@ -14,6 +14,8 @@ from .layers import ADDED, MISSED, difference, heat, outlines, picture
 from .maps import Map
 
 MOST = 200
+MOST_BYTES = 13_000_000  # so that a page stays below 15 MB, plots and text included
+TRIED = 8  # frames whose size tells that of the others
 EXTREMES = 3
 EXPLAINED = {"best", "median", "worst"}
 
@@ -67,23 +69,33 @@ def gallery(
 ) -> str:
     """The frames as HTML, sorted and chosen by the first of ``models``, all scored on the same frames.
 
-    ``explainer`` adds maps to the examples of best, median and worst.
+    At most ``most`` of them, and at most some 13 MB. ``explainer`` adds maps to the examples of best, median and worst.
     """
     first = next(iter(models.values()))
     examples, places = kinds(first.results), chosen(first.results, most)
-    cards = []
-    for number, place in enumerate(places, start=1):
+    cards: dict[int, str] = {}
+
+    def draw(place: int) -> None:
         sample = first.dataset[first.indices[place]]
         answers = [model.predictor.predict(sample.frame) for model in models.values()]
         told = examples.get(place, [])
         further = explainer(sample) if explainer is not None and EXPLAINED & set(told) else ()
         scored = [model.results[place] for model in models.values()]
-        cards.append(_card(scored, sample, answers, told, further))
+        cards[place] = _card(scored, sample, answers, told, further)
         if progress is not None:
-            progress(number, len(places))
+            progress(len(cards), len(places))
+
+    for place in places[:: max(1, len(places) // TRIED)]:
+        draw(place)
+    size = sum(map(len, cards.values())) / max(1, len(cards))
+    places = chosen(first.results, min(most, max(TRIED, int(MOST_BYTES / max(1.0, size)))))
+    for place in places:
+        if place not in cards:
+            draw(place)
     left = len(first.results) - len(places)
-    note = f"<p>{left} further frames are not shown: {most} are, examples first and the rest evenly by Dice.</p>"
-    return f'{_controls(list(models), first, places)}{note if left else ""}<div id="cards">{"".join(cards)}</div>'
+    note = f"<p>{left} more frames are not shown: {len(places)} are, examples first and the rest evenly by Dice.</p>"
+    shown = "".join(cards[place] for place in places)
+    return f'{_controls(list(models), first, places)}{note if left else ""}<div id="cards">{shown}</div>'
 
 
 def _controls(models: Sequence[str], first: Evaluation, places: Sequence[int]) -> str:
