@@ -187,8 +187,12 @@ def _card(
     return f"""<article class="card"{attributes}>
 <button type="button" class="look" aria-label="look closer at {escape(result.name)}">
 <span class="stage" style="--ratio:{width / height:.4f}">{"".join(layers)}</span></button>
-<p class="said"><b>{escape(result.name)}</b> {marks}<br>{told}<br>{escape(result.group)}</p>{_further(further, sample)}
-</article>"""
+<p class="said"><b>{escape(result.name)}</b> {marks}<br>{told}<br>{escape(_group(result.group))}</p>
+{_further(further, sample)}</article>"""
+
+
+def _group(name: str) -> str:
+    return name if name.startswith(("group", "cluster")) else f"group {name}"
 
 
 def _told(result: FrameResult, number: int) -> str:

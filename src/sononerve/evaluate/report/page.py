@@ -155,7 +155,10 @@ def _thresholds(evaluation: Evaluation) -> Section:
     summary = evaluation.scores.overall
     points = {name: found.thresholds for name, found in summary.classes.items() if found.with_class}
     own = evaluation.predictor.bundle.config.threshold
-    plots: list[Plot | None] = [presence_roc(summary), reliability_plot(evaluation.results, summary)]
+    plots: list[Plot | None] = [
+        presence_roc(summary, evaluation.scores.truth == "boxes"),
+        reliability_plot(evaluation.results, summary),
+    ]
     if points:
         plots = [
             dice_against_threshold(points, own, evaluation.scores.against),

@@ -56,8 +56,8 @@ def precision_and_recall(classes: Mapping[str, Sequence[Operating]]) -> Plot:
         return finished(figure, "precision_and_recall", title, ("class", "threshold", "recall", "precision"), rows)
 
 
-def presence_roc(summary: Summary) -> Plot | None:
-    """The ROC curve of presence; None where all frames are of one kind."""
+def presence_roc(summary: Summary, boxes: bool = False) -> Plot | None:
+    """The ROC curve of presence, or of boxed against unboxed frames; None where all are of one kind."""
     if not summary.presence_curve or summary.presence_auroc is None:
         return None
     cuts = summary.presence_curve
@@ -66,10 +66,11 @@ def presence_roc(summary: Summary) -> Plot | None:
         ax.plot(x, y, color=tone(1))  # straight over frames of equal presence: ties count half in the area
         ax.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=":")
         ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        ax.set(xlabel="false positives: frames without a nerve (0..1)", ylabel="sensitivity: frames with one (0..1)")
-        ax.set_title(f"Presence of a nerve: AUROC {summary.presence_auroc.value:.3f}")
+        empty, held = ("unboxed frames", "boxed frames") if boxes else ("frames without a nerve", "frames with one")
+        ax.set(xlabel=f"false positives: {empty} (0..1)", ylabel=f"sensitivity: {held} (0..1)")
+        ax.set_title(f"Presence of {'boxes' if boxes else 'a nerve'}: AUROC {summary.presence_auroc.value:.3f}")
         rows = [(cut.presence, cut.sensitivity, cut.false_positives) for cut in cuts]
-        title = "Share of frames with and without a nerve that pass, for every threshold of presence"
+        title = f"Share of {held} and of {empty} that pass, for every threshold of presence"
         return finished(figure, "presence_roc", title, ("presence", "sensitivity", "false_positives"), rows)
 
 
