@@ -217,3 +217,11 @@ def test_an_evaluation_that_cannot_be_replaced_is_still_there(
     with pytest.raises(OSError, match="busy"):
         write_evaluation(evaluation, out, overwrite=True)
     assert (out / "index.html").read_text() == before
+
+
+def test_a_notebook_shows_tables_warnings_and_what_a_number_means(bright: Make, dataset: Dataset) -> None:
+    found = evaluate(bright(), dataset)
+    told = found._repr_html_()
+    assert all(escape(warning) in told for warning in found.scores.warnings)
+    assert re.search(r'<abbr title="2 \|A ∩ B\|[^"]+">Dice</abbr></td><td>0\.950 \[', told)
+    assert "href" not in told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -141,13 +140,3 @@ def test_dice_of_a_frame_is_the_mean_of_the_classes_it_holds() -> None:
     assert result("A", TRUTH, HALF, other=(TRUTH, TRUTH)).dice == pytest.approx(0.75)
     assert result("A", TRUTH, HALF).dice == pytest.approx(0.5)
     assert result("A", NOTHING, HALF).dice is None
-
-
-def test_a_notebook_shows_tables_warnings_and_what_a_number_means() -> None:
-    overall = summarise(RESULTS, ["nerve", "vessel"])
-    scores = Scores("1", "run", "frames", "test", "by subject", ("few < many",), {}, "masks", "px", overall, {})
-    shown = scores._repr_html_()
-    assert "few &lt; many" in shown
-    assert re.search(r'<abbr title="2 \|A ∩ B\|[^"]+">Dice</abbr></td><td>0\.500 \[', shown)
-    assert "href" not in shown
-    assert "warning" not in replace(scores, warnings=())._repr_html_()

@@ -153,7 +153,8 @@ def tell(scores: Scores, as_json: bool, robustness: Robustness | None = None) ->
     """Print scores as tables, or as JSON for programs."""
     from rich.console import Console
 
-    from ..evaluate.report.table import robustness_table, table
+    from ..evaluate.report.robustness_table import robustness_table
+    from ..evaluate.report.table import table
 
     if as_json:
         told = asdict(scores) | ({} if robustness is None else {"robustness": asdict(robustness)})

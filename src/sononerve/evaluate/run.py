@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from ..data.dataset import Dataset
 from ..data.split import Part, Split
 from ..errors import InputError
 from ..frame import Sample, Segmentation
+from ..io.page import warnings
 from ..runtime.bundle import SPLIT, Bundle
 from ..runtime.predictor import Predictor
 from ..runtime.ways import ONCE, Ways
@@ -43,8 +45,12 @@ class Evaluation:
     predictor: Predictor
 
     def _repr_html_(self) -> str:
-        """The scores, for a notebook."""
-        return self.scores._repr_html_()
+        """The tables with their warnings, for a notebook."""
+        from .report.html import score_tables
+
+        scores = self.scores
+        about = f"{scores.model} on {scores.data}, {scores.overall.frames} frames; split {scores.split}"
+        return f"{warnings(list(scores.warnings))}<p>{escape(about)}</p>{score_tables(scores, links=False)}"
 
 
 def evaluate(
@@ -208,17 +214,16 @@ def _scores(
     source = predictor.bundle.source
     boxed = truth_is_boxes(dataset)
     overall = summarise(results, dataset.classes)
-    warnings = [*scope.warnings, *predictor.warnings]
-    warnings += _too_few(overall)
+    told = [*scope.warnings, *predictor.warnings, *_too_few(overall)]
     if boxed:
-        warnings.append(BOX_WARNING)
+        told.append(BOX_WARNING)
     return Scores(
         sononerve=__version__,
         model=source.name if source.name != "bundle" else source.parent.name,
         data=dataset.folder.resolve().name,
         part=part,
         split=scope.statement,
-        warnings=tuple(warnings),
+        warnings=tuple(told),
         left_out=scope.left_out,
         truth="boxes" if boxed else "masks",
         unit="mm" if in_mm else "px",

@@ -7,7 +7,6 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 
 import numpy as np
 
@@ -175,14 +174,6 @@ class Scores:
     def to_json(self) -> str:
         """As JSON, intervals as objects."""
         return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
-
-    def _repr_html_(self) -> str:
-        """The tables with their warnings, for a notebook."""
-        from ..io.page import warnings
-        from .report.html import score_tables
-
-        about = f"{self.model} on {self.data}, {self.overall.frames} frames; split {self.split}"
-        return f"{warnings(list(self.warnings))}<p>{escape(about)}</p>{score_tables(self, links=False)}"
 
 
 def interval_warnings(summary: Summary) -> list[str]:
