@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sononerve.errors import InputError
-from sononerve.io.atomic import check_folder, check_place, new_folder, write_bytes, write_text
+from sononerve.io.atomic import check_folder, check_place, new_folder, put_folder, write_bytes, write_text
 from sononerve.io.images import write_png
 
 
@@ -23,6 +23,27 @@ def test_old_content_is_replaced_and_nothing_else_is_left(tmp_path):
     write_text(file, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["note.txt"]
     assert file.read_text() == "new"
+
+
+def test_a_folder_takes_the_place_of_another_or_leaves_it_as_it_was(tmp_path, monkeypatch):
+    place = tmp_path / "scored"
+    for content in ("old", "new"):
+        write_text(tmp_path / "built" / "note.txt", content)
+        put_folder(tmp_path / "built", place)
+        assert (place / "note.txt").read_text() == content
+    write_text(tmp_path / "built" / "note.txt", "never")
+    rename = Path.rename
+
+    def fail(self, target):
+        if self.name == "built":
+            raise OSError(16, "Device or resource busy")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="busy"):
+        put_folder(tmp_path / "built", place)
+    assert (place / "note.txt").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["built", "scored"]
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

@@ -1,7 +1,7 @@
 """Whether a measurement of the predicted mask may stand for one of the true mask.
 
 Bland-Altman limits and intraclass correlation. Only frames on which both masks hold the class can be measured twice;
-misses are counted beside.
+how many those are stands behind each interval.
 """
 
 from __future__ import annotations

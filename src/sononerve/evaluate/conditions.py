@@ -80,8 +80,7 @@ def frame_conditions(pixels: NDArray[np.uint8], truth: Mask) -> Conditions | Non
 def depend(dice: Sequence[float], condition: Sequence[float], groups: Sequence[str]) -> Dependence:
     """How ``dice`` goes with ``condition``, one of each per frame; ``groups``: the subject of each.
 
-    The frames are cut into thirds by the condition, each as large as can be where values are alike; fewer than three
-    frames are one part.
+    The frames are cut into thirds by the condition, as even as can be; fewer than three frames are one part.
     """
     order = np.argsort(condition, kind="stable")
     places = [part for part in np.array_split(order, PARTS if len(order) >= PARTS else 1) if len(part)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,21 @@ def check_new_folder(path: Path, option: str = "--out") -> None:
     check_place(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path}: is there already and not an empty folder; use another {option}")
+
+
+def put_folder(built: Path, place: Path) -> None:
+    """Rename ``built`` to ``place``, beside it; a folder that is there is gone only when the new one stands."""
+    if not place.exists():
+        built.rename(place)
+        return
+    old = built.with_name(f"{built.name}.old")
+    place.rename(old)
+    try:
+        built.rename(place)
+    except OSError:
+        old.rename(place)
+        raise
+    shutil.rmtree(old)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..errors import InputError
-from ..io.atomic import check_place, write_bytes
+from ..io.atomic import check_place, put_folder, write_bytes
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -151,13 +151,7 @@ def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
             write_bytes(building / name, content)
         write_bytes(building / MANIFEST, _manifest(files))
         building.chmod(0o755)
-        if folder.exists():
-            old = building.with_name(f"{building.name}.old")
-            folder.rename(old)
-            building.rename(folder)
-            shutil.rmtree(old)
-        else:
-            building.rename(folder)
+        put_folder(building, folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 

@@ -29,7 +29,9 @@ def bland_altman(
         ax.set_title(f"{name}: area{against}" if against else f"{name}: cross-sectional area")
         figure.legend(loc="outside lower center", ncols=2)
         rows = [(r.name, r.group, t, p) for r, t, p in zip(both, true.tolist(), predicted.tolist(), strict=True)]
-        title = f"Bland-Altman plot of the area of {name}{against}; bands are 95 % intervals over groups"
+        held = sum(r.classes[name].truth_area > 0 for r in results)
+        seen = f"{len(both)} of the {held} frames that hold it"
+        title = f"Bland-Altman plot of the area of {name}{against}, on {seen}; bands are 95 % intervals over groups"
         return finished(figure, f"area_{number}", title, ("frame", "group", "true_area", "predicted_area"), rows)
 
 

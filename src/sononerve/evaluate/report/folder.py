@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
-from ...io.atomic import check_place, write_text
+from ...io.atomic import check_place, put_folder, write_text
 from ..metrics import FrameScores
 from ..robustness import Robustness
 from ..run import Evaluation
@@ -52,13 +52,7 @@ def write_evaluation(
         html, _ = report_page({evaluation.scores.model: Shown(evaluation, robustness)})
         write_text(building / PAGE, html)
         building.chmod(0o755)
-        if out.exists():
-            old = building.with_name(f"{building.name}.old")
-            out.rename(old)
-            building.rename(out)
-            shutil.rmtree(old)
-        else:
-            building.rename(out)
+        put_folder(building, out)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return out / PAGE

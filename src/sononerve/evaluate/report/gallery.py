@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from ...frame import Sample, Segmentation
-from ...overlay import colour
 from ...runtime.answer import entropy
 from ..run import Evaluation
 from ..scores import MISSED_BELOW, FrameResult
-from .layers import ADDED, MISSED, difference, heat, outlines, picture
+from .controls import controls
+from .layers import difference, heat, outlines, picture
 from .maps import Map
 
 MOST = 200
@@ -94,63 +94,9 @@ def gallery(
             draw(place)
     left = len(first.results) - len(places)
     note = f"<p>{left} more frames are not shown: {len(places)} are, examples first and the rest evenly by Dice.</p>"
+    form = controls(list(models), first.dataset.classes, sorted({first.results[place].group for place in places}))
     shown = "".join(cards[place] for place in places)
-    return f'{_controls(list(models), first, places)}{note if left else ""}<div id="cards">{shown}</div>'
-
-
-def _controls(models: Sequence[str], first: Evaluation, places: Sequence[int]) -> str:
-    groups = sorted({first.results[place].group for place in places})
-    whose = f" ({models[0]})" if len(models) > 1 else ""  # what is there of the first alone
-    names = "".join(f'<option value="{n}">{escape(name)}</option>' for n, name in enumerate(models))
-    choice = f'<label>Model <select id="model">{names}</select></label>' if len(models) > 1 else ""
-    options = "".join(f'<option value="{escape(group)}">{escape(group)}</option>' for group in groups)
-    sorts = "".join(
-        f'<option value="{key}">{escape(text)}</option>'
-        for key, text in (
-            ("dice", "Dice, worst first"),
-            ("-dice", "Dice, best first"),
-            ("name", "name"),
-            ("group", "group"),
-            ("presence", "presence, lowest first"),
-            ("-size", f"size of {first.dataset.classes[0]}, largest first"),
-        )
-    )
-    shows = "".join(
-        f'<option value="{key}">{text}</option>'
-        for key, text in (
-            ("", "all"),
-            ("best", "best"),
-            ("median", "median"),
-            ("worst", "worst"),
-            ("missed", "missed"),
-            ("false positive", "false positives"),
-        )
-    )
-    layers = "".join(
-        f'<label><input type="radio" name="layer" value="{key}"{" checked" * (key == "both")}>{escape(text)}</label>'
-        for key, text in (
-            ("both", "truth (dashed) and prediction"),
-            ("wipe", "truth | prediction"),
-            ("difference", "difference"),
-            *((f"probability_{n}", f"probability of {name}{whose}") for n, name in enumerate(first.dataset.classes, 1)),
-            ("uncertainty", f"uncertainty{whose}"),
-            ("none", "frame alone"),
-        )
-    )
-    return f"""<form id="controls" class="controls" aria-label="What is shown of the frames">
-{choice}<label>Sort by{escape(whose)} <select id="sort">{sorts}</select></label>
-<label>Show{escape(whose)} <select id="show">{shows}</select></label>
-<label>Group <select id="group"><option value="">all</option>{options}</select></label>
-<label>Name <input id="search" type="search" size="12"></label>
-<fieldset><legend>Layer</legend>{layers}<label class="slide">left of here the truth, right of it the prediction
-<input id="wipe" type="range" min="0" max="100" value="50"></label></fieldset>
-<p class="legend">{_legend(first.dataset.classes)}</p><p id="counted" role="status"></p></form>"""
-
-
-def _legend(classes: Sequence[str]) -> str:
-    tones = {name: "#{:02x}{:02x}{:02x}".format(*colour(n)) for n, name in enumerate(classes, start=1)}
-    tones |= {"missed": MISSED, "marked too much": ADDED}
-    return " ".join(f'<span style="background:{tone}"></span> {escape(name)}' for name, tone in tones.items())
+    return f'{form}{note if left else ""}<div id="cards">{shown}</div>'
 
 
 def _card(

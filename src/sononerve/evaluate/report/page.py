@@ -166,7 +166,7 @@ def _thresholds(evaluation: Evaluation) -> Section:
             *plots,
         ]
     section = _plotted("thresholds", "Thresholds and calibration", [plot for plot in plots if plot is not None])
-    intro = f"<p>{linked('thresholds', 'What these curves mark')} is not quite what the model marks.</p>"
+    intro = f"<p>{linked('thresholds', 'What is marked at a threshold')} of these curves.</p>"
     return Section(section.key, section.title, intro + section.body if section.body else "", section.plots)
 
 
