@@ -238,7 +238,16 @@ def test_a_file_cut_off_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
-@pytest.mark.parametrize("content", [b"", b"hello", bytes(600), gzip.compress(bytes(600)), b"\x1f\x8b" + bytes(99)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"hello", id="text"),
+        pytest.param(bytes(600), id="zeros"),
+        pytest.param(gzip.compress(bytes(600)), id="packed zeros"),
+        pytest.param(b"\x1f\x8b" + bytes(99), id="no stream"),
+    ],
+)
 def test_what_only_is_called_nifti_is_refused(tmp_path, name, content, caplog):
     (tmp_path / name).write_bytes(content)
     refused(tmp_path / name, frames.read_header)
