@@ -10,6 +10,7 @@ import torch
 from ..data.dataset import Dataset
 from ..data.module import FrameModule, PlainFrames, VariedFrames
 from ..data.split import Split
+from ..lightning import Callback
 from ..losses import MultiTask
 from ..models import SegmentationModel
 from .adversarial import Adversarial, build_adversary
@@ -36,13 +37,16 @@ class Begun:
     plan: Plan
 
 
-def learn(run: Begun, folder: Path) -> Begun:
-    """Train what was begun, going on from the state in ``folder`` where there is one; its model then is the result."""
+def learn(run: Begun, folder: Path, watch: Callback | None = None) -> Begun:
+    """Train what was begun, going on from the state in ``folder`` where there is one; its model then is the result.
+
+    ``watch``: what looks on, and may end the training by raising.
+    """
     config, plan = run.config, run.plan
     torch.set_num_threads(plan.threads)  # the order of sums depends on it, and with it what a resumed run arrives at
     data = FrameModule(run.varied, run.plain, plan.choices.batch, plan.steps_per_round, plan.workers, config.seed)
     task = _task(run)
-    task.load_state_dict(load_weights(fit(task, data, config, plan, folder)))
+    task.load_state_dict(load_weights(fit(task, data, config, plan, folder, watch)))
     return run
 
 

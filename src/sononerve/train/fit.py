@@ -26,10 +26,17 @@ PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 }
 
 
-def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: Plan, folder: Path) -> Path:
+def fit(
+    task: Supervised,
+    data: LightningDataModule,
+    config: TrainConfig,
+    plan: Plan,
+    folder: Path,
+    watch: Callback | None = None,
+) -> Path:
     """Train as planned, going on from the state in ``folder`` where there is one; return the file with the weights."""
     last = folder / LAST
-    trainer = _trainer(config, plan, folder)
+    trainer = _trainer(config, plan, folder, watch)
     task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
         trainer.fit(task, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
@@ -49,7 +56,7 @@ def fit(task: Supervised, data: LightningDataModule, config: TrainConfig, plan: 
     return folder / BEST if config.keep == "best" else last
 
 
-def _trainer(config: TrainConfig, plan: Plan, folder: Path) -> Trainer:
+def _trainer(config: TrainConfig, plan: Plan, folder: Path, watch: Callback | None) -> Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     for hushed in (
         ".*does not have many workers.*",
@@ -64,6 +71,8 @@ def _trainer(config: TrainConfig, plan: Plan, folder: Path) -> Trainer:
         RunLog(folder / LOG),
         LiveLine(plan.steps),
     ]
+    if watch is not None:
+        callbacks.append(watch)
     if config.patience is not None:
         callbacks.append(StopEarly(config.patience))
     callbacks.append(SaveState(folder, keep_best=config.keep == "best"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -21,10 +22,12 @@ from ..runtime.bundle import CARD, SCORES, Bundle, write_bundle
 from .adversarial import build_adversary
 from .begun import Begun, learn
 from .calibrate import calibrate, frames_looked_at
+from .callbacks import BEST, LAST, LOG
 from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, card
 from .log import training_seconds
+from .pace import PaceError, PaceWatch
 from .plan import Plan, make_plan, whole_rounds
 from .pretrained import check_pretrained, load_pretrained
 from .refine import learn_refined
@@ -46,17 +49,31 @@ def train(config: TrainConfig, out: Path | str, split_file: Path | None = None, 
 
     >>> train(TrainConfig(data=DataConfig(folder="frames"), budget_s=1800), "run")  # doctest: +SKIP
     """
+    began, out = time.monotonic(), Path(out)
     run = begin(config, out, split_file, resume)
-    run = learn_refined(run, Path(out)) if run.config.refine.folds else learn(run, Path(out))
-    return _finish(run, Path(out))
+    try:
+        run = _learn(run, out, PaceWatch(run.plan) if _may_plan_again(run, out) else None)
+    except PaceError as told:
+        console.print(f"plan again: {told}")
+        _forget_plan(out)
+        run = _learn(begin(config, out, split_file, resume=True, began=began), out, None)
+    return _finish(run, out)
 
 
-def begin(config: TrainConfig, out: Path | str, split_file: Path | None = None, resume: bool = False) -> Begun:
+def begin(
+    config: TrainConfig,
+    out: Path | str,
+    split_file: Path | None = None,
+    resume: bool = False,
+    began: float | None = None,
+) -> Begun:
     """Plan a training into the new folder ``out``, or open one that was begun there, and tell the plan.
 
-    Raises as `train` does. What was begun is trained by `train` with ``resume``.
+    Raises as `train` does. What was begun is trained by `train` with ``resume``. ``began``: since when the budget is
+    being spent, on the clock of `time.monotonic`; now, where that is not said.
     """
-    began, out = time.monotonic(), Path(out)
+    out = Path(out)
+    began = time.monotonic() if began is None else began
     keep_memory()
     check_pretrained(config)
     _check_folder(out, config, resume)
@@ -229,6 +246,23 @@ def _announce(run: Begun) -> None:
     passes = plan.steps * plan.choices.batch * config.devices / plan.facts.frames
     if passes < FEW_PASSES:
         console.print(f"warning: only {passes:.1f} passes over the frames; expect poor masks: train longer")
+
+
+def _learn(run: Begun, out: Path, watch: PaceWatch | None) -> Begun:
+    return learn_refined(run, out) if run.config.refine.folds else learn(run, out, watch)
+
+
+def _may_plan_again(run: Begun, out: Path) -> bool:
+    """Whether the plan was made for a budget, just now, for one training on one device."""
+    begun = (out / LAST).exists()
+    return run.plan.budget_s is not None and not (begun or run.config.refine.folds or run.config.devices > 1)
+
+
+def _forget_plan(out: Path) -> None:
+    """Take away what a plan brought into the run's folder; the plan last, for without it nothing else may be there."""
+    shutil.rmtree(out / "tensorboard", ignore_errors=True)
+    for name in (LAST, BEST, LOG, PLAN):
+        (out / name).unlink(missing_ok=True)
 
 
 def _finish(run: Begun, out: Path) -> Evaluation:
