@@ -173,11 +173,14 @@ def measure(mask: NDArray[np.bool_], name: str, spacing_mm: Spacing | None = Non
     >>> measure(np.ones((2, 3), bool), "nerve", (0.5, 0.5)).area_mm2
     1.5
     """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    area = int(np.count_nonzero(mask))
-    area_mm2 = None if spacing_mm is None else area * spacing_mm[0] * spacing_mm[1]
-    if area == 0:
-        return Measurement(name, 0, area_mm2, None, None)
-    y, x = np.nonzero(mask)
-    box = (int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1))
-    return Measurement(name, area, area_mm2, (float(x.mean()), float(y.mean())), box)
+    pixel_mm2 = None if spacing_mm is None else spacing_mm[0] * spacing_mm[1]
+    rows = np.flatnonzero(mask.any(1))
+    if not len(rows):
+        return Measurement(name, 0, None if pixel_mm2 is None else 0.0, None, None)
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].any(0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    y, x = np.nonzero(mask[top:bottom, left:right])
+    area_mm2 = None if pixel_mm2 is None else len(x) * pixel_mm2
+    centroid = float(x.mean()) + left, float(y.mean()) + top
+    return Measurement(name, len(x), area_mm2, centroid, (left, top, right - left, bottom - top))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,6 +18,7 @@ from sononerve.frame import Sample
 from sononerve.models import MODELS, Setting, build
 from sononerve.models.output import Output, SegmentationModel
 from sononerve.models.refiner import Refined, Refiner
+from sononerve.runtime.engine import EngineChoice, installed_engines, open_graph
 from sononerve.train.config import LossConfig
 from sononerve.train.graph import bundle_graph
 from sononerve.train.task import dice_per_frame
@@ -149,11 +149,13 @@ class TestEveryModel:
         side = 4 * model.divisor
         preprocess = Preprocess(height=side, width=side)
         frame = np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)
-        session = ort.InferenceSession(bundle_graph(model, preprocess, 2), providers=["CPUExecutionProvider"])
-        (found,) = session.run(["probabilities"], {"frame": frame[None, None]})
+        graph = bundle_graph(model, preprocess, 2)
         with torch.no_grad():
             expected = model(torch.from_numpy(preprocess.normalise(frame))[None, None]).probabilities()
-        np.testing.assert_allclose(found, expected.numpy(), atol=TOLERANCE.get(name, 1e-5))
+        for engine in installed_engines():
+            found = open_graph(graph, choice=EngineChoice(engine=engine)).run({"frame": frame[None, None]})
+            told = found["probabilities"]
+            np.testing.assert_allclose(told, expected.numpy(), atol=TOLERANCE.get(name, 1e-5), err_msg=engine)
 
     def test_it_learns_four_frames_by_heart(self, name: str, four: Batch) -> None:
         assert learned_by_heart(make(name), four, RATES.get(name, 1e-2), steps=250)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sononerve.frame import Frame
+from sononerve.runtime.engine import EngineChoice
 from sononerve.runtime.predictor import Predictor, label_map, presence_of
 
 
@@ -94,7 +95,7 @@ def test_threads_may_share_one_predictor(nerve: Predictor) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_number_of_threads_does_not_change_the_answer(bundle: Path, nerve: Predictor, threads: int) -> None:
     frame = Frame(bright_frame())
-    found = Predictor.load(bundle, threads=threads).predict(frame)
+    found = Predictor.load(bundle, EngineChoice(threads=threads)).predict(frame)
     assert np.array_equal(found.probabilities, nerve.predict(frame).probabilities)
 
 

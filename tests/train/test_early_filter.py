@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
 from sononerve.data.dataset import load_dataset
@@ -15,6 +14,7 @@ from sononerve.errors import InputError
 from sononerve.evaluate.run import evaluate
 from sononerve.frame import Area, Frame
 from sononerve.runtime.bundle import DECODER, ENCODER, GRAPH, Bundle
+from sononerve.runtime.engine import Engine, EngineChoice, open_engine
 from sononerve.runtime.predictor import Predictor
 from sononerve.runtime.ways import ONCE, Ways
 from sononerve.train.config import TrainConfig
@@ -119,14 +119,13 @@ def test_only_graphs_that_are_run_are_opened(
     run: Path, frame: Frame, ways: Ways, opened: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = Bundle.open(run)
-    names = {bundle.files[name]: name for name in (GRAPH, ENCODER, DECODER)}
-    session, seen = ort.InferenceSession, set[str]()
+    seen = set[str]()
 
-    def told(content: bytes, *options: object, **more: object) -> ort.InferenceSession:
-        seen.add(names[content])
-        return session(content, *options, **more)
+    def told(bundle: Bundle, name: str, choice: EngineChoice) -> Engine:
+        seen.add(name)
+        return open_engine(bundle, name, choice)
 
-    monkeypatch.setattr(ort, "InferenceSession", told)
+    monkeypatch.setattr("sononerve.runtime.predictor.open_engine", told)
     Predictor(bundle, ways=ways).predict(frame)
     assert seen == opened
 

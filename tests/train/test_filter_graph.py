@@ -3,47 +3,49 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 import torch
 
 from sononerve.data.preprocess import Preprocess
 from sononerve.models import build
 from sononerve.models.transcgu import TransCGUNet
+from sononerve.runtime.engine import ENGINES, Engine, EngineChoice, EngineName, open_graph
 from sononerve.runtime.filtering import EarlyFilter
 from sononerve.train.filter_graph import filter_graphs
 from sononerve.train.graph import bundle_graph
 
 SMALL = {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2}
 CLASSES = 2
-Session = ort.InferenceSession
-
-
-def session(graph: bytes) -> Session:
-    return Session(graph, providers=["CPUExecutionProvider"])
 
 
 class Graphs:
     """One network as a whole graph, and as encoder and decoder."""
 
-    def __init__(self, region: str, box: bool) -> None:
+    def __init__(self, engine: EngineName, region: str, box: bool) -> None:
         torch.manual_seed(0)
         model = build("transcgu-net", SMALL | {"box": box}, CLASSES)
         assert isinstance(model, TransCGUNet)
         torch.nn.init.normal_(model.presence_head.weight, std=0.5)
         self.model, self.preprocess = model.eval(), Preprocess(height=32, width=48, region=region)
-        self.whole = session(bundle_graph(model, self.preprocess, CLASSES))
-        self.encoder, self.decoder = map(session, filter_graphs(model, self.preprocess, CLASSES))
+        choice = EngineChoice(engine=engine)
+        self.whole = open_graph(bundle_graph(model, self.preprocess, CLASSES), choice=choice)
+        halves = filter_graphs(model, self.preprocess, CLASSES)
+        self.encoder, self.decoder = (open_graph(half, choice=choice) for half in halves)
 
     def answer(self, frames: np.ndarray) -> dict[str, np.ndarray]:
         """What the whole graph tells."""
-        names = [output.name for output in self.whole.get_outputs()]
-        return dict(zip(names, self.whole.run(None, {"frame": frames}), strict=True))
+        return self.whole.run({"frame": frames})
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> EngineName:
+    pytest.importorskip(request.param)
+    return request.param
 
 
 @pytest.fixture(scope="module", params=[("frame", True), ("scan", True), ("frame", False)], ids=str)
-def graphs(request: pytest.FixtureRequest) -> Graphs:
-    return Graphs(*request.param)
+def graphs(engine: EngineName, request: pytest.FixtureRequest) -> Graphs:
+    return Graphs(engine, *request.param)
 
 
 def frames(count: int, height: int, width: int) -> np.ndarray:
@@ -67,17 +69,17 @@ def test_where_no_frame_is_filtered_all_answers_are_those_of_the_whole_graph(
 
 
 class Counted:
-    """A session that counts the frames it is given."""
+    """A decoder that counts the frames it is given."""
 
-    def __init__(self, inner: Session) -> None:
+    def __init__(self, inner: Engine) -> None:
         self.inner, self.frames = inner, 0
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner, name)
 
-    def run(self, names: None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         self.frames += len(given["features"])
-        return self.inner.run(names, given)
+        return self.inner.run(given)
 
 
 def test_the_decoder_sees_only_frames_that_may_hold_a_nerve(graphs: Graphs) -> None:
@@ -98,8 +100,8 @@ def test_the_decoder_sees_only_frames_that_may_hold_a_nerve(graphs: Graphs) -> N
     assert decoder.frames == 2  # where all are empty it does not run at all
 
 
-def test_the_box_is_told_in_the_frame_and_not_in_what_was_seen_of_it() -> None:
-    graphs = Graphs("scan", box=True)
+def test_the_box_is_told_in_the_frame_and_not_in_what_was_seen_of_it(engine: EngineName) -> None:
+    graphs = Graphs(engine, "scan", box=True)
     given = frames(2, 60, 120)
     found = graphs.answer(given)["box"]
     for i in range(2):

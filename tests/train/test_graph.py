@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -17,6 +16,7 @@ from sononerve.data.preprocess import Preprocess
 from sononerve.io.images import read_frame
 from sononerve.models import build
 from sononerve.models.output import Output, SegmentationModel, probabilities
+from sononerve.runtime.engine import ENGINES, EngineChoice, EngineName, open_graph
 from sononerve.train.calibrate import Temperatures
 from sononerve.train.graph import bundle_graph
 
@@ -29,7 +29,9 @@ OTHER_LEVEL = 0.02  # where a scaled pixel lies half-way between two grey levels
 class Pair:
     """One network twice: in PyTorch between the two ends of `Preprocess`, and as the bundle's graph."""
 
-    def __init__(self, normalisation: str, region: str, temperature: float = 1.0) -> None:
+    def __init__(
+        self, normalisation: str, region: str, temperature: float = 1.0, engine: EngineName = "onnxruntime"
+    ) -> None:
         torch.manual_seed(3)
         self.model = lively(build("unet", {"width": 4, "depth": 3}, CLASSES))
         self.preprocess = Preprocess(
@@ -37,11 +39,11 @@ class Pair:
         )
         self.temperature = temperature
         self.graph = bundle_graph(self.model, self.preprocess, CLASSES, Temperatures(mask=temperature))
-        self.session = ort.InferenceSession(self.graph, providers=["CPUExecutionProvider"])
+        self.engine = open_graph(self.graph, choice=EngineChoice(engine=engine))
 
     def by_graph(self, frames: Floats) -> Floats:
         """Probabilities ``(N, C, H, W)`` of uint8 frames ``(N, H, W)``."""
-        return self.session.run(["probabilities"], {"frame": frames[:, None]})[0]
+        return self.engine.run({"frame": frames[:, None]})["probabilities"]
 
     def ties(self, frame: Floats) -> bool:
         """Whether a pixel of the canvas lies half-way between two grey levels, but for rounding."""
@@ -69,9 +71,15 @@ def lively(model: SegmentationModel) -> SegmentationModel:
     return model
 
 
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> EngineName:
+    pytest.importorskip(request.param)
+    return request.param
+
+
 @pytest.fixture(scope="module", params=[("frame", "frame"), ("fixed", "frame"), ("frame", "scan"), ("fixed", "scan")])
-def pair(request: pytest.FixtureRequest) -> Pair:
-    return Pair(*request.param)
+def pair(engine: EngineName, request: pytest.FixtureRequest) -> Pair:
+    return Pair(*request.param, engine=engine)
 
 
 def noise(height: int, width: int, seed: int = 0) -> Floats:
@@ -97,9 +105,9 @@ def test_the_graph_answers_as_torch_at_every_size(pair: Pair, height: int, width
 
 
 @pytest.mark.parametrize("temperature", [0.4, 3.0])
-def test_logits_are_divided_by_their_temperature_as_in_torch(temperature: float) -> None:
+def test_logits_are_divided_by_their_temperature_as_in_torch(temperature: float, engine: EngineName) -> None:
     frame = noise(100, 90)
-    pair = Pair("frame", "frame", temperature)
+    pair = Pair("frame", "frame", temperature, engine)
     found = pair.by_graph(frame[None])[0]
     np.testing.assert_allclose(found, pair.by_torch(frame), atol=OTHER_LEVEL if pair.ties(frame) else NEAR)
     assert np.abs(found - Pair("frame", "frame").by_graph(frame[None])[0]).max() > 0.05
@@ -115,12 +123,11 @@ class Sure(SegmentationModel):
         return Output(logits=frames * 0 - 1, presence=frames.mean((1, 2, 3)) * 0 + 2)
 
 
-def test_presence_has_a_temperature_of_its_own() -> None:
+def test_presence_has_a_temperature_of_its_own(engine: EngineName) -> None:
     graph = bundle_graph(Sure(), Preprocess(height=8, width=8), 1, Temperatures(mask=3.0, presence=4.0))
-    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    mask, presence = session.run(["probabilities", "presence"], {"frame": noise(8, 8)[None, None]})
-    assert presence.tolist() == pytest.approx([1 / (1 + np.exp(-0.5))])
-    np.testing.assert_allclose(mask, 1 / (1 + np.exp(1 / 3)), atol=NEAR)
+    found = open_graph(graph, choice=EngineChoice(engine=engine)).run({"frame": noise(8, 8)[None, None]})
+    assert found["presence"].tolist() == pytest.approx([1 / (1 + np.exp(-0.5))])
+    np.testing.assert_allclose(found["probabilities"], 1 / (1 + np.exp(1 / 3)), atol=NEAR)
 
 
 def test_the_answers_compared_are_not_all_the_same(pair: Pair) -> None:
@@ -139,11 +146,11 @@ def test_a_blank_frame_has_finite_answers_as_in_torch(pair: Pair, level: int) ->
 @settings(max_examples=25)
 @given(sides=st.tuples(*[st.integers(0, 40)] * 4), black=st.integers(0, 50), size=st.tuples(*[st.integers(3, 80)] * 2))
 def test_the_scan_on_a_black_screen_is_answered_as_in_torch_and_the_black_is_nothing(
-    sides: tuple[int, ...], black: int, size: tuple[int, int]
+    engine: EngineName, sides: tuple[int, ...], black: int, size: tuple[int, int]
 ) -> None:
     top, bottom, left, right = sides
     frame = np.pad(np.maximum(noise(*size), black + 9), ((top, bottom), (left, right)), constant_values=black)
-    pair = scan_pair()
+    pair = scan_pair(engine)
     found = pair.by_graph(frame[None])[0]
     np.testing.assert_allclose(found, pair.by_torch(frame), atol=OTHER_LEVEL if pair.ties(frame) else NEAR)
     if any(sides):
@@ -152,22 +159,22 @@ def test_the_scan_on_a_black_screen_is_answered_as_in_torch_and_the_black_is_not
 
 
 @cache
-def scan_pair() -> Pair:
-    return Pair("frame", "scan")
+def scan_pair(engine: EngineName) -> Pair:
+    return Pair("frame", "scan", engine=engine)
 
 
-def test_frames_of_a_batch_are_cut_each_to_its_own_scan() -> None:
+def test_frames_of_a_batch_are_cut_each_to_its_own_scan(engine: EngineName) -> None:
     frames = np.zeros((3, 90, 100), np.uint8)
     for i, (top, bottom, left, right) in enumerate([(0, 50, 10, 100), (30, 90, 0, 40), (0, 90, 0, 100)]):
         frames[i, top:bottom, left:right] = np.maximum(noise(bottom - top, right - left, i), 20)
-    singles = np.concatenate([scan_pair().by_graph(frame[None]) for frame in frames])
-    np.testing.assert_allclose(scan_pair().by_graph(frames), singles, atol=1e-6)
+    singles = np.concatenate([scan_pair(engine).by_graph(frame[None]) for frame in frames])
+    np.testing.assert_allclose(scan_pair(engine).by_graph(frames), singles, atol=NEAR)
 
 
 def test_a_batch_of_three_is_three_single_frames(pair: Pair) -> None:
     frames = np.stack([noise(61, 83, seed) for seed in range(3)])
     singles = np.concatenate([pair.by_graph(frame[None]) for frame in frames])
-    np.testing.assert_allclose(pair.by_graph(frames), singles, atol=1e-6)
+    np.testing.assert_allclose(pair.by_graph(frames), singles, atol=NEAR)
 
 
 def test_real_frames_are_answered_as_in_torch(pair: Pair, shared_data: Path) -> None:

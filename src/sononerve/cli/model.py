@@ -12,6 +12,7 @@ from .options import (
     ClassesOption,
     Data,
     DropName,
+    EngineOption,
     FlipOption,
     JsonOption,
     LayoutOption,
@@ -19,6 +20,7 @@ from .options import (
     OverwriteOption,
     PartName,
     PrecisionName,
+    RunPrecisionOption,
     SecondLookOption,
     SensitivityOption,
     SpacingOption,
@@ -26,6 +28,7 @@ from .options import (
     ThreadsOption,
     check_file,
     class_names,
+    engine_choice,
     open_data,
     spacing_pair,
     tell,
@@ -176,6 +179,8 @@ def evaluate(
     flip: FlipOption = False,
     sensitivity: SensitivityOption = None,
     second_look: SecondLookOption = False,
+    engine: EngineOption = None,
+    precision: RunPrecisionOption = None,
     threads: ThreadsOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -194,10 +199,10 @@ def evaluate(
 
     if out is not None:
         check_free(out, overwrite)
-    bundle = Bundle.open(model)
+    bundle, choice = Bundle.open(model), engine_choice(engine, precision, threads)
     dataset = open_data(data, layout, classes, subject_pattern, bundle.config.classes, spacing_mm)
     with counted("score") as progress:
-        evaluation = score(bundle, dataset, part.value, threads, progress, Ways(flip, sensitivity, second_look))
+        evaluation = score(bundle, dataset, part.value, choice, progress, Ways(flip, sensitivity, second_look))
     curves = None
     if robustness:
         with counted("score worse frames") as progress:
@@ -233,6 +238,8 @@ def predict(
         Path | None,
         typer.Option("--submission", help="Also write Kaggle's img,pixels, of frames called N.tif, to this file."),
     ] = None,
+    engine: EngineOption = None,
+    precision: RunPrecisionOption = None,
     threads: ThreadsOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Leave frames alone that are in the table, with all their pictures.")
@@ -253,7 +260,8 @@ def predict(
     from ..runtime.ways import Ways
 
     found = list_files(files)
-    predictor = Predictor.load(model, threads, Ways(flip, sensitivity, second_look))
+    choice = engine_choice(engine, precision, threads)
+    predictor = Predictor.load(model, choice, Ways(flip, sensitivity, second_look))
     for warning in predictor.warnings:
         typer.echo(f"sononerve: warning: {warning}", err=True)
     wanted = Wanted(mask_ending, overlays, probabilities, uncertainty)

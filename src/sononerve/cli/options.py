@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..evaluate.robustness import Robustness
     from ..evaluate.scores import Scores
     from ..frame import Spacing
+    from ..runtime.engine import EngineChoice
 
 
 class PartName(StrEnum):
@@ -44,6 +45,21 @@ class PrecisionName(StrEnum):
     half = "16"
 
 
+class EngineName(StrEnum):
+    """What runs a model."""
+
+    openvino = "openvino"
+    onnxruntime = "onnxruntime"
+
+
+class RunPrecisionName(StrEnum):
+    """Arithmetic in which a model runs."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    int8 = "int8"
+
+
 WRITABLE_NAMES = ("manifest", "kaggle", "folders", "coco", "labelme", "nnunet", "cvat", "label-studio")
 LAYOUT_NAMES = (*WRITABLE_NAMES, "videos")
 """What ``LAYOUTS`` holds, said once more so that --help need not import it; a test holds the two together."""
@@ -68,6 +84,14 @@ SpacingOption = Annotated[
 ]
 ModelOption = Annotated[Path, typer.Option("--model", help="A run's folder, a bundle's folder or its zip.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. Default: all.", min=1)]
+EngineOption = Annotated[
+    EngineName | None,
+    typer.Option("--engine", help="What runs the model. Default: OpenVINO where it is installed."),
+]
+RunPrecisionOption = Annotated[
+    RunPrecisionName | None,
+    typer.Option("--precision", help="Arithmetic to run in. Default: what the model is meant for."),
+]
 SensitivityOption = Annotated[
     float | None,
     typer.Option(
@@ -87,6 +111,15 @@ FromOption = Annotated[
 ]
 Sha256Option = Annotated[str | None, typer.Option("--sha256", help="What the SHA-256 of that file must be.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+def engine_choice(engine: EngineName | None, precision: RunPrecisionName | None, threads: int | None) -> EngineChoice:
+    """What the options say of where a model runs."""
+    from ..runtime.engine import EngineChoice
+
+    return EngineChoice(
+        None if engine is None else engine.value, None if precision is None else precision.value, threads
+    )
 
 
 def open_data(

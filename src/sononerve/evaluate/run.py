@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..frame import Sample, Segmentation
 from ..io.page import warnings
 from ..runtime.bundle import SPLIT, Bundle
+from ..runtime.engine import DEFAULT, EngineChoice
 from ..runtime.predictor import Predictor
 from ..runtime.ways import ONCE, Ways
 from .boxes import box_overlap, score_boxes, truth_is_boxes
@@ -57,14 +58,14 @@ def evaluate(
     bundle: Bundle | Path | str,
     dataset: Dataset,
     part: Part = "test",
-    threads: int | None = None,
+    choice: EngineChoice = DEFAULT,
     progress: Callable[[int, int], None] | None = None,
     ways: Ways = ONCE,
 ) -> Evaluation:
     """Score ``bundle`` on the frames of ``dataset`` that it was not trained on.
 
-    On the data it was trained on this is the test part of its split; elsewhere every frame. ``ways``: how the
-    predictor looks at each. Raises `InputError` where the classes differ or no frame is left.
+    On the data it was trained on this is the test part of its split; elsewhere every frame. ``choice``: what runs it.
+    ``ways``: how the predictor looks at each. Raises `InputError` where the classes differ or no frame is left.
 
     >>> evaluate("run", load_dataset("frames")).scores.overall.classes["nerve"].scores["dice"]  # doctest: +SKIP
     Interval(value=0.71, low=0.66, high=0.76, subjects=12, frames=60, warning=None)
@@ -76,7 +77,7 @@ def evaluate(
             f"{', '.join(bundle.config.classes)}; name them alike with --classes"
         )
     scope = choose_scope(dataset, _split(bundle, SPLIT), bundle.config.fold, part, _splits_of_others(bundle))
-    predictor = Predictor(bundle, threads, ways)
+    predictor = Predictor(bundle, choice, ways)
     in_mm = all(dataset.records[i].spacing_mm is not None for i in scope.indices)
     results = []
     for number, (i, group) in enumerate(zip(scope.indices, scope.groups, strict=True), start=1):

@@ -37,6 +37,7 @@ MAX_FILE = 2_000_000_000
 MAX_MANIFEST = 1_000_000
 MOST_PACKED = 100  # bytes unpacked per byte in a zip; weights and graphs hardly shrink, bombs do
 SMALL_NERVE = 0.005  # of a frame; for bundles that do not say how much their nerves cover
+Precision = Literal["fp32", "bf16", "int8"]
 PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
 
 
@@ -79,7 +80,8 @@ class RuntimeConfig(BaseModel):
     ``nerve_share``: how much of a frame the nerve covers, in the median of the frames it was fitted to that hold one.
     ``members``: of an ensemble. ``tune_presences``: for each group of the tune part what the network says of its frames
     that hold a nerve; the early filter's threshold comes from them. ``close_up``: how many times its box a nerve's
-    surroundings were in the close-ups that it was trained on; 0 without.
+    surroundings were in the close-ups that it was trained on; 0 without. ``precision``: in which it is meant to run.
+    ``dice_lost``: what each precision beside fp32 cost on the tune part when it was made.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -90,6 +92,8 @@ class RuntimeConfig(BaseModel):
     members: tuple[Member, ...] = ()
     tune_presences: tuple[Annotated[tuple[Share, ...], Field(min_length=1)], ...] = ()
     close_up: float = Field(default=0.0, ge=0)
+    precision: Precision = "fp32"
+    dice_lost: dict[Precision, float] = {}
 
     @field_validator("classes")
     @classmethod

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from ..errors import InputError
+from .engine import Engine
 
 LUCK, ROUNDING = 0.05, 1e-12
 FEW_GROUPS = 6  # fewer say little of the next one
@@ -24,23 +24,22 @@ class EarlyFilter:
     A frame below it answers with probabilities of 0 and a box of 0, and costs the encoder alone.
     """
 
-    def __init__(self, encoder: ort.InferenceSession, decoder: ort.InferenceSession, threshold: float) -> None:
+    def __init__(self, encoder: Engine, decoder: Engine, threshold: float) -> None:
         self.encoder, self.decoder, self.threshold = encoder, decoder, threshold
 
     def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """What the whole graph answers for frames ``(N, 1, H, W)``, by the names of its outputs."""
-        names = [output.name for output in self.encoder.get_outputs()]
-        found = dict(zip(names, self.encoder.run(None, {"frame": pixels}), strict=True))
+        found = self.encoder.run({"frame": pixels})
         kept = self.passing(found["presence"])
-        needed = [given.name for given in self.decoder.get_inputs()]
         answers = {"presence": found["presence"]}
-        for output in self.decoder.get_outputs():
-            shape = (len(pixels), output.shape[1], *pixels.shape[2:]) if len(output.shape) == 4 else (len(pixels), 4)
-            answers[output.name] = np.zeros(shape, np.float32)
+        for name, shape in self.decoder.outputs.items():
+            channels = shape[1] or 0
+            size = (channels, *pixels.shape[2:]) if len(shape) == 4 else (channels,)
+            answers[name] = np.zeros((len(pixels), *size), np.float32)
         if len(kept):
-            given = {name: found[name] if name == ALONE else found[name][kept] for name in needed}
-            for output, decoded in zip(self.decoder.get_outputs(), self.decoder.run(None, given), strict=True):
-                answers[output.name][kept] = decoded
+            given = {name: found[name] if name == ALONE else found[name][kept] for name in self.decoder.inputs}
+            for name, decoded in self.decoder.run(given).items():
+                answers[name][kept] = decoded
         return answers
 
     def passing(self, presence: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -67,9 +66,8 @@ def threshold_for(presences: Sequence[Sequence[float]], sensitivity: float) -> f
 
 def _lost_frames(count: int, sensitivity: float) -> int:
     """How many of ``count`` independent frames may fail while they still show the share."""
-    lost = int(binom.ppf(LUCK, count, 1 - sensitivity))
-    while lost >= 0 and binom.cdf(lost, count, 1 - sensitivity) > LUCK + ROUNDING:
-        lost -= 1
+    as_few = bdtr(np.arange(count + 1), count, 1 - sensitivity)  # how likely so few are lost, from 0 on
+    lost = int((as_few <= LUCK + ROUNDING).sum()) - 1
     if lost < 0:
         raise InputError(
             f"--sensitivity {sensitivity}: there are {count} frames with a nerve to set it on, and so many can show at "

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..frame import Area, Frame, Segmentation
 from .answer import Answer, mean_of
 from .bundle import DECODER, ENCODER, GRAPH, Bundle
+from .engine import DEFAULT, EngineChoice, open_engine
 from .filtering import FEW_GROUPS, EarlyFilter, threshold_for
 from .ways import ONCE, Ways
 
@@ -22,42 +21,42 @@ SURE = 0.5  # presence from which a second look is worth its time
 
 
 class Predictor:
-    """Runs a bundle on the CPU with ONNX Runtime; one may be shared by threads.
+    """Runs a bundle on this machine's processor; one may be shared by threads.
 
-    ``ways``: how each frame is looked at, beside once as it is.
+    ``choice``: what runs it, and how. ``ways``: how each frame is looked at, beside once as it is.
 
     >>> predictor = Predictor.load("run")  # doctest: +SKIP
     >>> predictor.predict(frame).measurements[0].area_px  # doctest: +SKIP
     1432
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None, ways: Ways = ONCE) -> None:
-        self.bundle, self.ways = bundle, ways
+    def __init__(self, bundle: Bundle, choice: EngineChoice = DEFAULT, ways: Ways = ONCE) -> None:
+        self.bundle, self.choice, self.ways = bundle, choice, ways
         self.classes = bundle.config.classes
         halves_alone = ways.sensitivity is not None and not (ways.flip or ways.second_look)
-        self._session = None if halves_alone else _open(bundle, GRAPH, threads)
-        self._outputs = [] if self._session is None else [output.name for output in self._session.get_outputs()]
-        self._filter = None if ways.sensitivity is None else _early_filter(bundle, ways.sensitivity, threads)
-        if ways.second_look and not (bundle.config.close_up and "box" in self._outputs):
+        self._whole = None if halves_alone else open_engine(bundle, GRAPH, choice)
+        self._filter = None if ways.sensitivity is None else _early_filter(bundle, ways.sensitivity, choice)
+        if ways.second_look and not (bundle.config.close_up and self._tells("box")):
             raise InputError(
                 f"{bundle.source}: has not learned to look twice; train a network that finds a box on close-ups too: "
                 "--model transcgu-net --set canvas.close_up=2"
             )
 
     @classmethod
-    def load(cls, path: Path | str, threads: int | None = None, ways: Ways = ONCE) -> Predictor:
-        """Open a run's folder, a bundle's folder or its zip; ``threads`` bounds the cores used (all by default)."""
-        return cls(Bundle.open(path), threads, ways)
+    def load(cls, path: Path | str, choice: EngineChoice = DEFAULT, ways: Ways = ONCE) -> Predictor:
+        """Open a run's folder, a bundle's folder or its zip."""
+        return cls(Bundle.open(path), choice, ways)
 
     @property
     def identity(self) -> str:
-        """What tells this predictor's answers from another's: the bundle's identity, and the ways that are on."""
-        return self.bundle.identity + self.ways.mark
+        """What tells this predictor's answers from another's: the bundle, its precision, and the ways that are on."""
+        precision = self.choice.precision or self.bundle.config.precision
+        return self.bundle.identity + ("" if precision == "fp32" else f"+{precision}") + self.ways.mark
 
     @property
     def tells_uncertainty(self) -> bool:
         """Whether several answers stand behind each of its own: those of an ensemble, or of a frame and its mirror."""
-        return self.ways.flip or DISAGREEMENT in self._outputs
+        return self.ways.flip or self._tells(DISAGREEMENT)
 
     @property
     def threshold(self) -> float:
@@ -89,6 +88,9 @@ class Predictor:
             self._look_again(pixels, answer)
         return [self._segmentation(frame, answer, i) for i, frame in enumerate(frames)]
 
+    def _tells(self, output: str) -> bool:
+        return self._whole is not None and output in self._whole.outputs
+
     def _answer(self, pixels: NDArray[np.uint8]) -> Answer:
         looks = [self._look(pixels)]
         if self.ways.flip:
@@ -106,8 +108,8 @@ class Predictor:
         return answer
 
     def _look(self, pixels: NDArray[np.uint8]) -> Answer:
-        assert self._session is not None
-        found = dict(zip(self._outputs, self._session.run(None, {"frame": pixels}), strict=True))
+        assert self._whole is not None
+        found = self._whole.run({"frame": pixels})
         return Answer(found["probabilities"], found.get("presence"), found.get(DISAGREEMENT), found.get("box"))
 
     def _look_mirrored(self, pixels: NDArray[np.uint8]) -> Answer:
@@ -138,18 +140,7 @@ class Predictor:
         return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty, box)
 
 
-def _open(bundle: Bundle, name: str, threads: int | None) -> ort.InferenceSession:
-    """One of the bundle's graphs, ready to run."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or os.cpu_count() or 1
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(bundle.files[name], options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own errors share no base class
-        raise InputError(f"{bundle.source}: {name} cannot be run ({error}); export it again") from error
-
-
-def _early_filter(bundle: Bundle, sensitivity: float, threads: int | None) -> EarlyFilter:
+def _early_filter(bundle: Bundle, sensitivity: float, choice: EngineChoice) -> EarlyFilter:
     """Encoder and decoder, and the threshold for the sensitivity."""
     presences = bundle.config.tune_presences
     if ENCODER not in bundle.files or DECODER not in bundle.files or not presences:
@@ -157,7 +148,7 @@ def _early_filter(bundle: Bundle, sensitivity: float, threads: int | None) -> Ea
             f"{bundle.source}: cannot filter early; --sensitivity needs one network that tells presence, as "
             "transcgu-net, without a refiner, and a tune part with nerves; an ensemble's members can each"
         )
-    encoder, decoder = (_open(bundle, name, threads) for name in (ENCODER, DECODER))
+    encoder, decoder = (open_engine(bundle, name, choice) for name in (ENCODER, DECODER))
     return EarlyFilter(encoder, decoder, threshold_for(presences, sensitivity))
 
 
@@ -173,8 +164,13 @@ def label_map(probabilities: NDArray[np.float32], threshold: float = 0.5) -> NDA
 
     With one class and 0.5 this is the usual rule.
     """
-    winner = probabilities.argmax(0).astype(np.uint8) + np.uint8(1)
-    return np.where(probabilities.sum(0) > threshold, winner, np.uint8(0)).astype(np.uint8)
+    most, total = probabilities[0], probabilities[0]
+    labels = np.ones(most.shape, np.uint8)
+    for number, found in enumerate(probabilities[1:], start=2):
+        labels[found > most] = number
+        most, total = np.maximum(most, found), total + found
+    labels[~(total > threshold)] = 0
+    return labels
 
 
 def presence_of(nerve: NDArray[np.float32], share: float) -> float:
@@ -183,5 +179,10 @@ def presence_of(nerve: NDArray[np.float32], share: float) -> float:
     The mean over the likeliest pixels of ``nerve`` ``(H, W)``, as many as a nerve covers: ``share`` of the frame. So a
     bright speck counts little.
     """
-    count = max(1, round(share * nerve.size))
-    return float(np.partition(nerve.ravel(), -count)[-count:].mean())
+    count, likely = max(1, round(share * nerve.size)), nerve.ravel()
+    for floor in (0.5, 0.1, 0.01):  # few pixels are sorted in a moment, and most are nearly 0
+        above = likely[likely >= floor]
+        if len(above) >= count:
+            likely = above
+            break
+    return float(np.partition(likely, -count)[-count:].mean())

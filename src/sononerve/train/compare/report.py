@@ -11,6 +11,7 @@ from ...errors import TrainingError
 from ...evaluate.contrast import DEFAULT_SCORES
 from ...evaluate.report.figures import Point, score_against_latency
 from ...io.atomic import write_bytes, write_text
+from ...runtime.engine import EngineChoice
 from ...runtime.predictor import Predictor
 from ..run import BUNDLE
 from .comparison import Comparison, shared_cells, summarise_results
@@ -95,7 +96,9 @@ def _latencies(
     """One bundle of each label, all on the same frames in turn; without the bundles, what each took after training."""
     firsts = {label: found[0][0] for label, found in chosen.items()}
     if all((places.folder(run) / BUNDLE).is_dir() for run in firsts.values()):
-        predictors = {label: Predictor.load(places.folder(run), threads) for label, run in firsts.items()}
+        predictors = {
+            label: Predictor.load(places.folder(run), EngineChoice(threads=threads)) for label, run in firsts.items()
+        }
         frames = some_frames(dataset, division.indices(dataset, firsts[reference].fold, "test"))
         return compared(race(predictors, frames), reference)
     alone = {label: found[0][1].prediction for label, found in chosen.items()}

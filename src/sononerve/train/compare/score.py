@@ -15,6 +15,7 @@ from ...evaluate.run import Evaluation, evaluate
 from ...frame import Frame
 from ...progress import counted
 from ...runtime.bundle import Bundle
+from ...runtime.engine import EngineChoice
 from ..log import rounds_of_stages
 from ..plan import Plan
 from ..run import BUNDLE, PLAN
@@ -28,7 +29,9 @@ def score(run: Run, folder: Path, log: Path, dataset: Dataset, threads: int | No
     """The result of the training in ``folder``, whose processes wrote to ``log``."""
     plan = Plan.read(folder / PLAN)
     with counted(f"score {run.name}") as progress:
-        evaluation = evaluate(Bundle.open(folder / BUNDLE), dataset, threads=threads, progress=progress)
+        evaluation = evaluate(
+            Bundle.open(folder / BUNDLE), dataset, choice=EngineChoice(threads=threads), progress=progress
+        )
     return Result(
         sononerve=__version__,
         label=run.entry.label,
