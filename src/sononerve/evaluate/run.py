@@ -76,7 +76,7 @@ def evaluate(
             f"{dataset.folder}: its classes are {', '.join(dataset.classes)}, the model's "
             f"{', '.join(bundle.config.classes)}; name them alike with --classes"
         )
-    scope = choose_scope(dataset, _split(bundle, SPLIT), bundle.config.fold, part, _splits_of_others(bundle))
+    scope = scope_of(bundle, dataset, part)
     predictor = Predictor(bundle, choice, ways)
     in_mm = all(dataset.records[i].spacing_mm is not None for i in scope.indices)
     results = []
@@ -89,6 +89,11 @@ def evaluate(
             progress(number, len(scope.indices))
     scores = _scores(predictor, dataset, scope, part, results, in_mm)
     return Evaluation(scores, tuple(results), scope.indices, dataset, predictor)
+
+
+def scope_of(bundle: Bundle, dataset: Dataset, part: Part = "test") -> Scope:
+    """Which frames of ``dataset`` are of a part of the bundle's split, as `choose_scope` says."""
+    return choose_scope(dataset, _split(bundle, SPLIT), bundle.config.fold, part, _splits_of_others(bundle))
 
 
 def on_common_frames(evaluations: Sequence[Evaluation]) -> list[Evaluation]:

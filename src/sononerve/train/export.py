@@ -23,6 +23,7 @@ from .graph import bundle_graph
 from .machine import describe_machine
 from .plan import Plan
 
+HELD_OUT = "## Held-out scores"
 MOST_LICENCE = 1000  # characters of the data's licence in the card
 
 
@@ -110,9 +111,9 @@ Not a medical device: for research only.
 - temperature of the logits: {"; ".join(calibration.reasons)}
 - made by sononerve {__version__}
 
-## Held-out scores
+{HELD_OUT}
 
-{_score_table(scores) if scores is not None else "Not yet scored."}
+{score_table(scores) if scores is not None else "Not yet scored."}
 """
 
 
@@ -126,7 +127,8 @@ def _licence(dataset: Dataset) -> str:
     return "not said; no LICENCE.txt lies beside its frames"
 
 
-def _score_table(scores: Scores) -> str:
+def score_table(scores: Scores) -> str:
+    """The scores in Markdown, warnings first."""
     lines = [f"> {warning}" for warning in scores.warnings]
     names = list(scores.overall.classes)
     lines += ["", f"| score, mean [95 % interval] | {' | '.join(names)} |", "|" + "---|" * (len(names) + 1)]

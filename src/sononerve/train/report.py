@@ -50,7 +50,7 @@ def report_runs(
     bundles = {name: Bundle.open(run) for name, run in zip(names(runs), runs, strict=True)}
     first = next(iter(bundles.values()))
     explainer = _explainer(first) if explained and not first.config.members else None  # each member has its own maps
-    data = dataset or _own_data(runs[0])
+    data = dataset or own_data(runs[0])
     audited = _audited(data, Split.read(runs[0] / SPLIT) if dataset is None else None, first.config.fold)
     found = []
     for name, bundle in bundles.items():
@@ -91,7 +91,7 @@ def names(runs: Sequence[Path]) -> list[str]:
     return found
 
 
-def _own_data(run: Path) -> Dataset:
+def own_data(run: Path) -> Dataset:
     """The data that a run was trained on, where its configuration says."""
     if not (run / PLAN).is_file():
         raise InputError(f"{run}: does not say where its data lies; give it with --data")

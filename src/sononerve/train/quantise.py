@@ -1,0 +1,145 @@
+"""Graphs in int8: the network's convolutions and products in 8 bits, but for those whose rounding costs Dice.
+
+What scales frames and masks stays as it is. Ranges are those that the network's values have on frames it was fitted to
+(Jacob et al., CVPR 2018, arXiv:1712.05877); weights have a scale per output channel.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..frame import Frame
+from ..runtime.bundle import DECODER, ENCODER, GRAPH, Bundle
+from ..runtime.engine import Tensors, in_precision, open_graph
+
+MOST_LOST = 0.005  # Dice of any class on the tune part: int8 that costs more is not offered
+CALIBRATED_ON = 64  # frames; more changed no range
+WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+NETWORK = "net/"  # what `train.graph` calls the nodes of the network, behind a member's number in an ensemble
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """``bundle`` with graphs in int8; ``kept``: the layers that stay in fp32; ``lost``: Dice that int8 costs."""
+
+    bundle: Bundle
+    kept: tuple[str, ...]
+    lost: float
+
+
+def quantise(bundle: Bundle, frames: Sequence[Frame], lost: Callable[[Bundle], float]) -> Quantised:
+    """Add graphs in int8 to a bundle.
+
+    ``frames``: from which ranges are taken, of the fit part. ``lost``: the Dice that a bundle with int8 graphs costs
+    against fp32, on the tune part. Where that is more than 0.005, the layers whose rounding changes the answer most are
+    left in fp32, twice as many each time. Raises `InputError` where even half of the layers do not suffice.
+    """
+    chosen = list(frames[:: max(1, len(frames) // CALIBRATED_ON)])[:CALIBRATED_ON]
+    with tempfile.TemporaryDirectory() as folder:
+        graphs = [_Graph(Path(folder), name, bundle.files[name], feeds) for name, feeds in _feeds(bundle, chosen)]
+        kept: tuple[str, ...] = ()
+        ranked: list[str] | None = None
+        while True:
+            made = {in_precision(graph.name, "int8"): graph.in_int8(kept) for graph in graphs}
+            candidate = replace(bundle, files={**bundle.files, **made})
+            cost = lost(candidate)
+            if cost <= MOST_LOST:
+                return Quantised(candidate, kept, cost)
+            ranked = graphs[0].by_harm(chosen) if ranked is None else ranked
+            count = max(1, 2 * len(kept))
+            if count > len(ranked) // 2:
+                raise InputError(
+                    f"{bundle.source}: int8 costs {cost:.3f} Dice on the tune part even with {len(kept)} of "
+                    f"{len(ranked)} layers in fp32, and at most {MOST_LOST} is accepted; use --precision bf16 or fp32"
+                )
+            kept = tuple(ranked[:count])
+
+
+def _feeds(bundle: Bundle, frames: Sequence[Frame]) -> list[tuple[str, list[Tensors]]]:
+    """The bundle's graphs, the whole one first, with the inputs that each has for the frames."""
+    whole: list[Tensors] = [{"frame": frame.pixels[None, None]} for frame in frames]
+    found = [(GRAPH, whole)]
+    if ENCODER in bundle.files:
+        encoder, decoder = open_graph(bundle.files[ENCODER]), open_graph(bundle.files[DECODER])
+        told = [encoder.run(given) for given in whole]
+        found.append((ENCODER, whole))
+        found.append((DECODER, [{name: one[name] for name in decoder.inputs} for one in told]))
+    return found
+
+
+class _Graph:
+    """One graph, whose ranges are taken once; ``folder`` is for what is written on the way."""
+
+    def __init__(self, folder: Path, name: str, content: bytes, feeds: Sequence[Tensors]) -> None:
+        self.name, self.folder, self._feeds = name, folder, feeds
+        self._content = content
+        self._ranges = folder / f"{name}.ranges.json"
+        graph = onnx.load_from_string(content).graph
+        weights = {tensor.name for tensor in graph.initializer}
+        self.layers = [
+            node.name
+            for node in graph.node
+            if node.op_type in WEIGHTED and NETWORK in node.name and weights & set(node.input[:2])
+        ]
+
+    def in_int8(self, kept: Sequence[str]) -> bytes:
+        """The graph with its layers in int8 but for ``kept``, serialised."""
+        return self._written([layer for layer in self.layers if layer not in kept])
+
+    def by_harm(self, frames: Sequence[Frame]) -> list[str]:
+        """The layers, first the one whose rounding alone changes the probabilities most, in the mean over frames."""
+        some = frames[:: max(1, len(frames) // 8)]
+        right = _probabilities(self._content, some)
+        harm = {}
+        for layer in self.layers:
+            found = _probabilities(self._written([layer]), some)
+            harm[layer] = float(np.mean([np.abs(a - b).mean() for a, b in zip(found, right, strict=True)]))
+        return sorted(harm, key=lambda layer: -harm[layer])
+
+    def _written(self, layers: list[str]) -> bytes:
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+        path = self.folder / "int8.onnx"
+        logging.disable(logging.WARNING)  # it asks for a preprocessing that the export has done
+        try:
+            quantize_static(
+                onnx.load_from_string(self._content),  # it takes the weights out of what it is given
+                path,
+                None if self._ranges.is_file() else _Reader(self._feeds),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                op_types_to_quantize=list(WEIGHTED),
+                nodes_to_quantize=layers,
+                extra_options={"OpTypesToExcludeOutputQuantization": list(WEIGHTED)},  # norms see what was summed
+                calibration_cache_path=self._ranges,
+            )
+        finally:
+            logging.disable(logging.NOTSET)
+        return path.read_bytes()
+
+
+class _Reader:
+    """Hands the inputs out one by one, as ONNX Runtime's calibration asks for them."""
+
+    def __init__(self, feeds: Sequence[Tensors]) -> None:
+        self._left = iter(feeds)
+
+    def get_next(self) -> Mapping[str, NDArray[Any]] | None:
+        return next(self._left, None)
+
+
+def _probabilities(content: bytes, frames: Sequence[Frame]) -> list[NDArray[np.float32]]:
+    engine = open_graph(content, "int8")
+    return [engine.run({"frame": frame.pixels[None, None]})["probabilities"][0] for frame in frames]
