@@ -24,7 +24,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[train,openvino,tensorboard,zoo,dev]'
+	$(PIP) --editable '.[train,tensorboard,zoo,dev]'
 	touch $@ $(VENV)/.demo
 
 install: $(VENV)/.demo  ## Only make .venv and install
