@@ -10,6 +10,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from ..runtime.bundle import DECODER, ENCODER, GRAPH, Bundle
 from ..runtime.engine import Tensors, in_precision, open_graph
 
 MOST_LOST = 0.005  # Dice of any class on the tune part: int8 that costs more is not offered
-CALIBRATED_ON = 64  # frames; more changed no range
+CALIBRATED_ON = 64  # frames
+JUDGED_ON = 8  # of them, where layers are told apart
+TINY = 1e-12
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 NETWORK = "net/"  # what `train.graph` calls the nodes of the network, behind a member's number in an ensemble
 
@@ -42,27 +45,25 @@ def quantise(bundle: Bundle, frames: Sequence[Frame], lost: Callable[[Bundle], f
 
     ``frames``: from which ranges are taken, of the fit part. ``lost``: the Dice that a bundle with int8 graphs costs
     against fp32, on the tune part. Where that is more than 0.005, the layers whose rounding changes the answer most are
-    left in fp32, twice as many each time. Raises `InputError` where even half of the layers do not suffice.
+    left in fp32, twice as many each time; in the halves that filter early as many as in the whole graph, for their
+    layers have other names. Raises `InputError` where even half of the layers do not suffice.
     """
     chosen = list(frames[:: max(1, len(frames) // CALIBRATED_ON)])[:CALIBRATED_ON]
     with tempfile.TemporaryDirectory() as folder:
         graphs = [_Graph(Path(folder), name, bundle.files[name], feeds) for name, feeds in _feeds(bundle, chosen)]
-        kept: tuple[str, ...] = ()
-        ranked: list[str] | None = None
+        count, layers = 0, len(graphs[0].layers)
         while True:
-            made = {in_precision(graph.name, "int8"): graph.in_int8(kept) for graph in graphs}
+            made = {in_precision(graph.name, "int8"): graph.in_int8(count) for graph in graphs}
             candidate = replace(bundle, files={**bundle.files, **made})
             cost = lost(candidate)
             if cost <= MOST_LOST:
-                return Quantised(candidate, kept, cost)
-            ranked = graphs[0].by_harm(chosen) if ranked is None else ranked
-            count = max(1, 2 * len(kept))
-            if count > len(ranked) // 2:
+                return Quantised(candidate, tuple(graphs[0].most_harmful(count)), cost)
+            if max(1, 2 * count) > layers // 2:
                 raise InputError(
-                    f"{bundle.source}: int8 costs {cost:.3f} Dice on the tune part even with {len(kept)} of "
-                    f"{len(ranked)} layers in fp32, and at most {MOST_LOST} is accepted; use --precision bf16 or fp32"
+                    f"{bundle.source}: int8 costs {cost:.3f} Dice on the tune part even with {count} of {layers} "
+                    f"layers in fp32, and at most {MOST_LOST} is accepted; use --precision bf16 or fp32"
                 )
-            kept = tuple(ranked[:count])
+            count = max(1, 2 * count)
 
 
 def _feeds(bundle: Bundle, frames: Sequence[Frame]) -> list[tuple[str, list[Tensors]]]:
@@ -92,18 +93,20 @@ class _Graph:
             if node.op_type in WEIGHTED and NETWORK in node.name and weights & set(node.input[:2])
         ]
 
-    def in_int8(self, kept: Sequence[str]) -> bytes:
-        """The graph with its layers in int8 but for ``kept``, serialised."""
+    def in_int8(self, count: int) -> bytes:
+        """The graph with its layers in int8 but for the ``count`` most harmful ones, serialised."""
+        kept = self.most_harmful(count)
         return self._written([layer for layer in self.layers if layer not in kept])
 
-    def by_harm(self, frames: Sequence[Frame]) -> list[str]:
-        """The layers, first the one whose rounding alone changes the probabilities most, in the mean over frames."""
-        some = frames[:: max(1, len(frames) // 8)]
-        right = _probabilities(self._content, some)
-        harm = {}
-        for layer in self.layers:
-            found = _probabilities(self._written([layer]), some)
-            harm[layer] = float(np.mean([np.abs(a - b).mean() for a, b in zip(found, right, strict=True)]))
+    def most_harmful(self, count: int) -> list[str]:
+        """The layers whose rounding alone changes what the graph tells most, the worst first."""
+        return self._by_harm[:count] if count else []
+
+    @cached_property
+    def _by_harm(self) -> list[str]:
+        some = self._feeds[:: max(1, len(self._feeds) // JUDGED_ON)]
+        right = _answers(self._content, some)
+        harm = {layer: _change(_answers(self._written([layer]), some), right) for layer in self.layers}
         return sorted(harm, key=lambda layer: -harm[layer])
 
     def _written(self, layers: list[str]) -> bytes:
@@ -140,6 +143,18 @@ class _Reader:
         return next(self._left, None)
 
 
-def _probabilities(content: bytes, frames: Sequence[Frame]) -> list[NDArray[np.float32]]:
+def _answers(content: bytes, feeds: Sequence[Tensors]) -> list[Tensors]:
     engine = open_graph(content, "int8")
-    return [engine.run({"frame": frame.pixels[None, None]})["probabilities"][0] for frame in frames]
+    return [engine.run(given) for given in feeds]
+
+
+def _change(found: Sequence[Tensors], right: Sequence[Tensors]) -> float:
+    """How far the outputs are from the right ones: of each the mean difference over the mean size, all together."""
+    total = 0.0
+    for name in right[0]:
+        apart = np.mean(
+            [np.abs(a[name].astype(np.float64) - b[name]).mean() for a, b in zip(found, right, strict=True)]
+        )
+        size = np.mean([np.abs(b[name]).mean() for b in right])
+        total += float(apart / max(size, TINY))
+    return total
