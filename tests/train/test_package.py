@@ -15,7 +15,7 @@ import yaml
 from sononerve.data.dataset import Dataset, load_dataset
 from sononerve.errors import InputError
 from sononerve.evaluate.run import evaluate
-from sononerve.runtime.bundle import CARD, CONFIG, GRAPH, SCORES, Bundle
+from sononerve.runtime.bundle import CARD, CONFIG, DECODER, ENCODER, GRAPH, SCORES, Bundle
 from sononerve.runtime.engine import EngineChoice, in_precision, installed_engines
 from sononerve.runtime.predictor import Predictor
 from sononerve.runtime.ways import Ways
@@ -92,14 +92,16 @@ def test_what_scales_frames_and_masks_is_not_rounded(packed: Bundle) -> None:
 
 
 def test_layers_that_hurt_stay_in_fp32_until_the_loss_is_small(run: Path, data: Dataset) -> None:
-    asked: list[int] = []
+    asked: dict[str, list[int]] = {name: [] for name in (GRAPH, ENCODER, DECODER)}
 
     def lost(bundle: Bundle) -> float:
-        asked.append(_rounded(bundle))
-        return 0.001 if len(asked) == 3 else 0.1
+        for name, counts in asked.items():
+            counts.append(_rounded(bundle, name))
+        return 0.001 if len(asked[GRAPH]) == 3 else 0.1
 
     made = quantise(Bundle.open(run), [data[i].frame for i in range(8)], lost)
-    assert asked == [asked[0], asked[0] - 1, asked[0] - 2]
+    for counts in asked.values():
+        assert counts == [counts[0], counts[0] - 1, counts[0] - 2]
     assert len(made.kept) == 2
     assert made.lost == 0.001
 
@@ -109,9 +111,9 @@ def test_int8_that_costs_too_much_is_refused_with_another_way(run: Path, data: D
         quantise(Bundle.open(run), [data[0].frame], lambda _: 0.1)
 
 
-def _rounded(bundle: Bundle) -> int:
-    """How many layers of the int8 graph have rounded weights."""
-    graph = onnx.load_from_string(bundle.files[in_precision(GRAPH, "int8")]).graph
+def _rounded(bundle: Bundle, name: str) -> int:
+    """How many layers of an int8 graph have rounded weights."""
+    graph = onnx.load_from_string(bundle.files[in_precision(name, "int8")]).graph
     made = {output: node for node in graph.node for output in node.output}
     layers = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul")]
     return sum(any(i in made and made[i].op_type == "DequantizeLinear" for i in node.input[:2]) for node in layers)

@@ -21,10 +21,11 @@ from ..runtime.bundle import CARD, CONFIG, GRAPH, SCORES, Bundle, Precision, Run
 from ..runtime.engine import EngineChoice, installed_engines, open_engine
 from ..runtime.predictor import label_map
 from .export import HELD_OUT, score_table
-from .quantise import CALIBRATED_ON, MOST_LOST, quantise
+from .quantise import MOST_LOST, quantise
 from .restore import read_recorded, restore
 
 CHECKED_ON = 20  # frames of the tune part
+CALIBRATED_ON = 64  # frames of the fit part
 ALIKE = 0.999  # Dice between engines: they round in another order, and nothing else may differ
 
 Answer = Callable[[Frame], NDArray[np.float32]]

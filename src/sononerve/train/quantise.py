@@ -24,8 +24,7 @@ from ..runtime.bundle import DECODER, ENCODER, GRAPH, Bundle
 from ..runtime.engine import Tensors, in_precision, open_graph
 
 MOST_LOST = 0.005  # Dice of any class on the tune part: int8 that costs more is not offered
-CALIBRATED_ON = 64  # frames
-JUDGED_ON = 8  # of them, where layers are told apart
+JUDGED_ON = 8  # frames, where layers are told apart
 TINY = 1e-12
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 NETWORK = "net/"  # what `train.graph` calls the nodes of the network, behind a member's number in an ensemble
@@ -48,9 +47,8 @@ def quantise(bundle: Bundle, frames: Sequence[Frame], lost: Callable[[Bundle], f
     left in fp32, twice as many each time; in the halves that filter early as many as in the whole graph, for their
     layers have other names. Raises `InputError` where even half of the layers do not suffice.
     """
-    chosen = list(frames[:: max(1, len(frames) // CALIBRATED_ON)])[:CALIBRATED_ON]
     with tempfile.TemporaryDirectory() as folder:
-        graphs = [_Graph(Path(folder), name, bundle.files[name], feeds) for name, feeds in _feeds(bundle, chosen)]
+        graphs = [_Graph(Path(folder), name, bundle.files[name], feeds) for name, feeds in _feeds(bundle, frames)]
         count, layers = 0, len(graphs[0].layers)
         while True:
             made = {in_precision(graph.name, "int8"): graph.in_int8(count) for graph in graphs}
@@ -152,9 +150,8 @@ def _change(found: Sequence[Tensors], right: Sequence[Tensors]) -> float:
     """How far the outputs are from the right ones: of each the mean difference over the mean size, all together."""
     total = 0.0
     for name in right[0]:
-        apart = np.mean(
-            [np.abs(a[name].astype(np.float64) - b[name]).mean() for a, b in zip(found, right, strict=True)]
-        )
-        size = np.mean([np.abs(b[name]).mean() for b in right])
+        pairs = [(a[name].astype(np.float64), b[name]) for a, b in zip(found, right, strict=True)]
+        apart = np.mean([np.abs(a - b).mean() for a, b in pairs])
+        size = np.mean([np.abs(b).mean() for _, b in pairs])
         total += float(apart / max(size, TINY))
     return total
