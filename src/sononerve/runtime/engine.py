@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     import openvino
 
 EngineName = Literal["openvino", "onnxruntime"]
-Mode = Literal["latency", "throughput"]
 Shape = tuple[int | None, ...]
 Tensors = dict[str, NDArray[Any]]
 
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
-"""The faster one first: DESIGN's table and docs/results/speed.md have the times."""
+"""The faster one first: docs/how-to/predict.md has the times."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
@@ -36,14 +35,12 @@ class EngineChoice:
 
     ``engine``: OpenVINO where it is installed, else ONNX Runtime, unless told. ``precision``: what the bundle says,
     unless told; int8 needs graphs that were made for it, bf16 a processor and an engine that have it. ``threads``:
-    cores used, all by default. ``mode``: the shortest time for one frame, or the most frames a second from several
-    threads that ask.
+    cores used, all by default.
     """
 
     engine: EngineName | None = None
     precision: Precision | None = None
     threads: int | None = None
-    mode: Mode = "latency"
 
 
 DEFAULT = EngineChoice()
@@ -90,7 +87,7 @@ def open_graph(content: bytes, precision: Precision = "fp32", choice: EngineChoi
 
 def default_engine() -> EngineName:
     """The faster of the engines that are installed."""
-    return next(name for name in ENGINES if importlib.util.find_spec(name) is not None)
+    return installed_engines()[0]
 
 
 def in_precision(graph: str, precision: Precision) -> str:
@@ -132,7 +129,7 @@ def _open_in_openvino(content: bytes, precision: Precision, choice: EngineChoice
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "INFERENCE_NUM_THREADS": choice.threads or os.cpu_count() or 1,
-        "PERFORMANCE_HINT": choice.mode.upper(),
+        "PERFORMANCE_HINT": "LATENCY",
     }
     return _OpenVino(core, core.read_model(content, b""), settings)
 
