@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -18,19 +20,27 @@ SMALL = {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2}
 CLASSES = 2
 
 
+@cache
+def exported(region: str, box: bool) -> tuple[TransCGUNet, Preprocess, tuple[bytes, ...]]:
+    """A network, what stands before it, and its graphs: whole, encoder, decoder."""
+    torch.manual_seed(0)
+    model, preprocess = (
+        build("transcgu-net", SMALL | {"box": box}, CLASSES),
+        Preprocess(height=32, width=48, region=region),
+    )
+    assert isinstance(model, TransCGUNet)
+    torch.nn.init.normal_(model.presence_head.weight, std=0.5)
+    halves = filter_graphs(model.eval(), preprocess, CLASSES)
+    return model, preprocess, (bundle_graph(model, preprocess, CLASSES), *halves)
+
+
 class Graphs:
     """One network as a whole graph, and as encoder and decoder."""
 
     def __init__(self, engine: EngineName, region: str, box: bool) -> None:
-        torch.manual_seed(0)
-        model = build("transcgu-net", SMALL | {"box": box}, CLASSES)
-        assert isinstance(model, TransCGUNet)
-        torch.nn.init.normal_(model.presence_head.weight, std=0.5)
-        self.model, self.preprocess = model.eval(), Preprocess(height=32, width=48, region=region)
+        self.model, self.preprocess, graphs = exported(region, box)
         choice = EngineChoice(engine=engine)
-        self.whole = open_graph(bundle_graph(model, self.preprocess, CLASSES), choice=choice)
-        halves = filter_graphs(model, self.preprocess, CLASSES)
-        self.encoder, self.decoder = (open_graph(half, choice=choice) for half in halves)
+        self.whole, self.encoder, self.decoder = (open_graph(graph, choice=choice) for graph in graphs)
 
     def answer(self, frames: np.ndarray) -> dict[str, np.ndarray]:
         """What the whole graph tells."""
