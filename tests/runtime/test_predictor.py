@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sononerve.frame import Frame
 from sononerve.runtime.engine import EngineChoice
-from sononerve.runtime.predictor import Predictor, label_map, presence_of
+from sononerve.runtime.predictor import Predictor, presence_of
 
 
 @settings(max_examples=20)
@@ -97,13 +97,3 @@ def test_the_number_of_threads_does_not_change_the_answer(bundle: Path, nerve: P
     frame = Frame(bright_frame())
     found = Predictor.load(bundle, EngineChoice(threads=threads)).predict(frame)
     assert np.array_equal(found.probabilities, nerve.predict(frame).probabilities)
-
-
-def test_labels_are_the_likeliest_class_where_all_together_reach_the_threshold() -> None:
-    probabilities = np.array([[[0.3, 0.5, 0.3, 0.1]], [[0.3, 0.4, 0.1, 0.8]]], np.float32)
-    assert label_map(probabilities).tolist() == [[1, 1, 0, 2]]
-    assert label_map(probabilities, threshold=0.85).tolist() == [[0, 1, 0, 2]]
-
-
-def test_with_one_class_more_than_a_half_is_nerve() -> None:
-    assert label_map(np.array([[[0.49, 0.5, 0.51]]], np.float32)).tolist() == [[0, 0, 1]]

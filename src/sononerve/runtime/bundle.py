@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..errors import InputError
 from ..io.atomic import check_place, put_folder, write_bytes
+from ..settings import first_fault
+from .postprocess import PLAIN, PostProcess
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -38,7 +40,7 @@ MAX_MANIFEST = 1_000_000
 MOST_PACKED = 100  # bytes unpacked per byte in a zip; weights and graphs hardly shrink, bombs do
 SMALL_NERVE = 0.005  # of a frame; for bundles that do not say how much their nerves cover
 Precision = Literal["fp32", "bf16", "int8"]
-PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -77,16 +79,17 @@ class Member(BaseModel):
 class RuntimeConfig(BaseModel):
     """What running a bundle needs of its ``config.yaml``; the rest there is for training it again.
 
-    ``nerve_share``: how much of a frame the nerve covers, in the median of the frames it was fitted to that hold one.
-    ``members``: of an ensemble. ``tune_presences``: for each group of the tune part what the network says of its frames
-    that hold a nerve; the early filter's threshold comes from them. ``close_up``: how many times its box a nerve's
-    surroundings were in the close-ups that it was trained on; 0 without. ``precision``: in which it is meant to run.
-    ``dice_lost``: what each precision beside fp32 cost on the tune part when it was made.
+    ``postprocess``: how labels are made of probabilities. ``nerve_share``: how much of a frame the nerve covers, in the
+    median of the frames it was fitted to that hold one. ``members``: of an ensemble. ``tune_presences``: for each group
+    of the tune part what the network says of its frames that hold a nerve; the early filter's threshold comes from
+    them. ``close_up``: how many times its box a nerve's surroundings were in the close-ups that it was trained on; 0
+    without. ``precision``: in which it is meant to run. ``dice_lost``: what each precision beside fp32 cost on the tune
+    part when it was made.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     classes: tuple[str, ...] = Field(min_length=1)
-    threshold: float = Field(default=0.5, gt=0, lt=1)
+    postprocess: PostProcess = PLAIN
     nerve_share: float = Field(default=SMALL_NERVE, gt=0, le=1)
     fold: int = Field(default=0, ge=0)
     members: tuple[Member, ...] = ()
@@ -230,7 +233,7 @@ def _read_manifest(path: Path, content: bytes) -> Manifest:
     except (ValidationError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a bundle's manifest ({str(error).splitlines()[0]})") from error
     for name in manifest.files:
-        if PLAIN.fullmatch(name) is None:
+        if PLAIN_NAME.fullmatch(name) is None:
             raise InputError(f"{path}: lists {name!r}; expected plain file names")
     if sum(entry.bytes for entry in manifest.files.values()) > MAX_FILE:
         raise InputError(f"{path}: lists more than {MAX_FILE} bytes; expected a bundle")
@@ -251,5 +254,7 @@ def _check(source: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None
 def _config(source: Path, content: bytes) -> RuntimeConfig:
     try:
         return RuntimeConfig.model_validate(yaml.safe_load(content))
-    except (yaml.YAMLError, ValidationError) as error:
+    except yaml.YAMLError as error:
         raise InputError(f"{source}: {CONFIG} is not what it should be ({str(error).splitlines()[0]})") from error
+    except ValidationError as error:
+        raise InputError(f"{source}: {CONFIG} is not what it should be ({first_fault(error, {})})") from error

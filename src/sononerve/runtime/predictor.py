@@ -80,13 +80,18 @@ class Predictor:
         """Segment frames of one size together; raise `ValueError` where the sizes differ."""
         if not frames:
             return []
+        answer = self.look(frames)
+        return [self.decide(frame, answer, i) for i, frame in enumerate(frames)]
+
+    def look(self, frames: list[Frame]) -> Answer:
+        """What the graph says of frames of one size, at least one; raise `ValueError` where the sizes differ."""
         if len({frame.shape for frame in frames}) != 1:
             raise ValueError(f"frames of {len({f.shape for f in frames})} sizes; expected one size in a batch")
         pixels = np.stack([frame.pixels for frame in frames])[:, None]
         answer = self._answer(pixels) if self._filter is None else self._filtered(pixels, self._filter)
         if self.ways.second_look:
             self._look_again(pixels, answer)
-        return [self._segmentation(frame, answer, i) for i, frame in enumerate(frames)]
+        return answer
 
     def _tells(self, output: str) -> bool:
         return self._whole is not None and output in self._whole.outputs
@@ -130,11 +135,12 @@ class Predictor:
             if answer.disagreement is not None and closely.disagreement is not None:
                 answer.disagreement[i, *area.slices] = closely.disagreement[0]
 
-    def _segmentation(self, frame: Frame, answer: Answer, i: int) -> Segmentation:
+    def decide(self, frame: Frame, answer: Answer, i: int = 0) -> Segmentation:
+        """The labels of the answer's frame ``i``, by the bundle's post-processing, and the rest that is said of it."""
         probabilities = answer.probabilities[i]
-        labels = label_map(probabilities, self.bundle.config.threshold)
         share = self.bundle.config.nerve_share
         seen = presence_of(probabilities[0], share) if answer.presence is None else float(answer.presence[i])
+        labels = self.bundle.config.postprocess.labels(probabilities, seen)
         uncertainty = None if answer.disagreement is None else answer.disagreement[i]
         box = None if answer.box is None else _box_in(frame, answer.box[i])
         return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty, box)
@@ -157,20 +163,6 @@ def _box_in(frame: Frame, box: NDArray[np.float32]) -> tuple[float, float, float
     height, width = frame.shape
     x, y, wide, high = (float(v) for v in box * np.array([width, height, width, height], np.float32))
     return x - wide / 2, y - high / 2, wide, high
-
-
-def label_map(probabilities: NDArray[np.float32], threshold: float = 0.5) -> NDArray[np.uint8]:
-    """Labels ``(H, W)`` from probabilities ``(C, H, W)``: the likeliest class where all together reach ``threshold``.
-
-    With one class and 0.5 this is the usual rule.
-    """
-    most, total = probabilities[0], probabilities[0]
-    labels = np.ones(most.shape, np.uint8)
-    for number, found in enumerate(probabilities[1:], start=2):
-        labels[found > most] = number
-        most, total = np.maximum(most, found), total + found
-    labels[~(total > threshold)] = 0
-    return labels
 
 
 def presence_of(nerve: NDArray[np.float32], share: float) -> float:

@@ -17,6 +17,7 @@ from safetensors.numpy import load, save
 from .. import __version__
 from ..errors import InputError
 from ..runtime.bundle import CARD, CONFIG, GRAPH, MAX_FILE, SCORES, SPLIT, WEIGHTS, Bundle, Member, RuntimeConfig
+from ..runtime.postprocess import PostProcess
 from ..runtime.predictor import DISAGREEMENT
 
 FEWEST = 2
@@ -49,7 +50,7 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
     splits = _splits(bundles)
     config = RuntimeConfig(
         classes=first.classes,
-        threshold=_mean([bundle.config.threshold for bundle in bundles]),
+        postprocess=_shared_rules([bundle.config.postprocess for bundle in bundles]),
         nerve_share=_mean([bundle.config.nerve_share for bundle in bundles]),
         fold=first.fold,
         close_up=first.close_up if len({bundle.config.close_up for bundle in bundles}) == 1 else 0.0,
@@ -67,6 +68,13 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
         CARD: _card(bundles).encode(),
     }
     return Bundle(Path("ensemble"), files | {file: split for file, split in splits if split is not None}, config)
+
+
+def _shared_rules(every: Sequence[PostProcess]) -> PostProcess:
+    """The members' rules where all have the same; else their mean threshold alone, for each was chosen for one."""
+    if len(set(every)) == 1:
+        return every[0]
+    return PostProcess(threshold=_mean([rules.threshold for rules in every]))
 
 
 def told_name(bundle: Bundle) -> str:

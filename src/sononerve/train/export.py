@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 import yaml
@@ -15,7 +16,20 @@ from ..data.split import Split
 from ..evaluate.report.table import rows
 from ..evaluate.scores import Scores
 from ..models.output import FilteringModel, SegmentationModel
-from ..runtime.bundle import CARD, CONFIG, DECODER, ENCODER, GRAPH, SCORES, SMALL_NERVE, SPLIT, WEIGHTS
+from ..runtime.bundle import (
+    CARD,
+    CONFIG,
+    DECODER,
+    ENCODER,
+    GRAPH,
+    SCORES,
+    SMALL_NERVE,
+    SPLIT,
+    WEIGHTS,
+    Bundle,
+    RuntimeConfig,
+)
+from ..runtime.postprocess import PLAIN
 from .calibrate import Calibration
 from .config import TrainConfig
 from .filter_graph import filter_graphs
@@ -34,21 +48,17 @@ def bundle_files(
     split: Split,
     fitted: Dataset,
     calibration: Calibration,
-    seconds: float,
 ) -> dict[str, bytes]:
-    """The bundle's files for a trained model, not yet scored.
-
-    ``fitted`` are the frames that it was fitted to, ``seconds`` how long its steps took.
-    """
+    """The bundle's files for a trained model, not yet scored, its labels plain; ``fitted``: what it was fitted to."""
     classes = fitted.classes
     home = config.data.folder.name  # a bundle is passed on: no paths of this machine, no names of frames
     recorded = {
         "sononerve": __version__,
         "classes": list(classes),
-        "threshold": 0.5,
+        "postprocess": PLAIN.model_dump(mode="json"),
         "nerve_share": nerve_share(fitted),
         "fold": config.data.fold,
-        "temperature": dataclasses.asdict(calibration.temperatures),
+        "temperature": asdict(calibration.temperatures),
         "tune_presences": [list(group) for group in calibration.presences],
         "close_up": config.canvas.close_up,
         "plan": plan.model_dump(mode="json"),
@@ -61,9 +71,16 @@ def bundle_files(
         CONFIG: yaml.safe_dump(recorded, sort_keys=False).encode(),
         SPLIT: split.anonymous().model_dump_json().encode(),
         SCORES: b"{}\n",
-        CARD: card(config, plan, split, fitted, calibration, seconds, None).encode(),
+        CARD: b"Not yet scored.\n",
         **_halves(model, plan, len(classes), calibration),
     }
+
+
+def configured(bundle: Bundle, changes: Mapping[str, object]) -> Bundle:
+    """The bundle with these entries of its ``config.yaml`` changed."""
+    recorded = yaml.safe_load(bundle.files[CONFIG]) | dict(changes)
+    content = yaml.safe_dump(recorded, sort_keys=False).encode()
+    return replace(bundle, files={**bundle.files, CONFIG: content}, config=RuntimeConfig.model_validate(recorded))
 
 
 def _halves(model: SegmentationModel, plan: Plan, classes: int, calibration: Calibration) -> dict[str, bytes]:
@@ -86,10 +103,14 @@ def card(
     split: Split,
     fitted: Dataset,
     calibration: Calibration,
+    rules: Sequence[str],
     seconds: float,
-    scores: Scores | None,
+    scores: Scores,
 ) -> str:
-    """The model's card in Markdown: what it is, what it saw (``fitted``), how it scored, what it is not."""
+    """The model's card in Markdown: what it is, what it saw (``fitted``), how it scored, what it is not.
+
+    ``rules``: what is said of its post-processing. ``seconds``: how long its steps took.
+    """
     fold = split.fold(config.data.fold)
     left_out = len(fold.fit) - len(fitted)
     counts = f"{len(fitted)} frames to fit, {len(fold.tune)} to tune, {len(fold.test)} held out"
@@ -109,11 +130,12 @@ Not a medical device: for research only.
   measured
 - licence of the data: {_licence(fitted)}
 - temperature of the logits: {"; ".join(calibration.reasons)}
+- post-processing: {"; ".join(rules)}
 - made by sononerve {__version__}
 
 {HELD_OUT}
 
-{score_table(scores) if scores is not None else "Not yet scored."}
+{score_table(scores)}
 """
 
 

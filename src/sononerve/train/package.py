@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
@@ -17,10 +16,10 @@ from ..evaluate.scores import Scores
 from ..frame import Frame
 from ..models.output import probabilities
 from ..progress import console, counted
-from ..runtime.bundle import CARD, CONFIG, GRAPH, SCORES, Bundle, Precision, RuntimeConfig
+from ..runtime.bundle import CARD, GRAPH, SCORES, Bundle, Precision
 from ..runtime.engine import EngineChoice, installed_engines, open_engine
-from ..runtime.predictor import label_map
-from .export import HELD_OUT, score_table
+from ..runtime.postprocess import label_map
+from .export import HELD_OUT, configured, score_table
 from .quantise import MOST_LOST, quantise
 from .restore import read_recorded, restore
 
@@ -67,7 +66,7 @@ def package(bundle: Bundle, dataset: Dataset, precision: Precision = "fp32") -> 
         "dice_lost": dict(lost),
         "engines": {name: asdict(found) for name, found in checked.items()},
     }
-    bundle = _configured(bundle, changes)
+    bundle = configured(bundle, changes)
     with counted("score the test part") as progress:
         scores = evaluate(bundle, dataset, progress=progress).scores
     return _told(bundle, scores, notes)
@@ -160,12 +159,6 @@ def _tune_dice(bundle: Bundle, dataset: Dataset, precision: Precision) -> dict[s
         found = evaluate(bundle, dataset, "tune", EngineChoice(precision=precision), progress).scores.overall.classes
     means = {name: one.scores["dice"] for name, one in found.items()}
     return {name: mean.value for name, mean in means.items() if mean is not None}
-
-
-def _configured(bundle: Bundle, changes: Mapping[str, object]) -> Bundle:
-    recorded = yaml.safe_load(bundle.files[CONFIG]) | dict(changes)
-    content = yaml.safe_dump(recorded, sort_keys=False).encode()
-    return replace(bundle, files={**bundle.files, CONFIG: content}, config=RuntimeConfig.model_validate(recorded))
 
 
 def _told(bundle: Bundle, scores: Scores, notes: Sequence[str]) -> Bundle:

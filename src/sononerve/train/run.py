@@ -18,17 +18,19 @@ from ..io.atomic import check_folder, write_text
 from ..models import build
 from ..process import keep_memory
 from ..progress import console, counted
-from ..runtime.bundle import CARD, SCORES, Bundle, write_bundle
+from ..runtime.bundle import CARD, SCORES, Bundle, RuntimeConfig, write_bundle
 from .adversarial import build_adversary
 from .begun import Begun, learn
 from .calibrate import calibrate, frames_looked_at
 from .callbacks import BEST, LAST, LOG
 from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
-from .export import bundle_files, card
+from .export import bundle_files, card, configured
 from .log import training_seconds
 from .pace import PaceError, PaceWatch
 from .plan import Plan, make_plan, whole_rounds
+from .postprocess import choose_postprocess
+from .postprocess import frames_looked_at as frames_chosen_on
 from .pretrained import check_pretrained, load_pretrained
 from .refine import learn_refined
 from .setup import Setup, set_up
@@ -38,6 +40,7 @@ EXPORT_S = 15.0
 FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
 CALIBRATING_S = 0.1  # per frame of the tune part that is looked at
+CHOOSING_S = 0.25  # per frame of the tune part that the post-processing is chosen on
 KNOWING_S = 0.01  # per frame of the data set, which is read once more to know the test part by its pixels
 
 
@@ -84,7 +87,8 @@ def begin(
     fit_part = [i for i in fit_part if dataset.names[i] not in dropped]
     scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
     heads = build(config.model, config.network, len(dataset.classes)).heads
-    ends = began - EXPORT_S - scoring_s - CALIBRATING_S * frames_looked_at(len(tune_part), heads)
+    choosing_s = CALIBRATING_S * frames_looked_at(len(tune_part), heads) + CHOOSING_S * frames_chosen_on(len(tune_part))
+    ends = began - EXPORT_S - scoring_s - choosing_s
     known = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
     setup = known or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends)
     config = setup.choices.pinned(config)
@@ -266,20 +270,23 @@ def _forget_plan(out: Path) -> None:
 
 
 def _finish(run: Begun, out: Path) -> Evaluation:
-    """Calibrate, write the bundle, score it as a user would run it, and put the scores into it."""
+    """Calibrate, choose the post-processing, score the bundle as a user would run it, and write it with its scores."""
     fold, groups = run.division.fold(run.config.data.fold), run.division.groups
     calibration = calibrate(run.model, run.plain, [groups[name] for name in fold.tune])
     for reason in calibration.reasons:
         console.print(f"temperature: {reason}")
-    console.print("write the bundle")
     seconds = training_seconds(out)
-    files = bundle_files(run.model, run.config, run.plan, run.division, run.fitted, calibration, seconds)
-    write_bundle(out / BUNDLE, files)
+    files = bundle_files(run.model, run.config, run.plan, run.division, run.fitted, calibration)
+    bundle = configured(Bundle(out / BUNDLE, files, RuntimeConfig(classes=run.dataset.classes)), {})
+    with counted("choose the post-processing") as progress:
+        chosen = choose_postprocess(bundle, run.dataset, progress)
+    for reason in chosen.reasons:
+        console.print(f"post-processing: {reason}")
+    bundle = configured(bundle, {"postprocess": chosen.postprocess.model_dump(mode="json")})
     with counted("score the test part") as progress:
-        evaluation = evaluate(Bundle.open(out / BUNDLE), run.dataset, progress=progress)
-    files[SCORES] = evaluation.scores.anonymous().to_json().encode()
-    told = card(run.config, run.plan, run.division, run.fitted, calibration, seconds, evaluation.scores)
-    files[CARD] = told.encode()
-    write_bundle(out / BUNDLE, files)
+        evaluation = evaluate(bundle, run.dataset, progress=progress)
+    told = card(run.config, run.plan, run.division, run.fitted, calibration, chosen.reasons, seconds, evaluation.scores)
+    scored = {SCORES: evaluation.scores.anonymous().to_json().encode(), CARD: told.encode()}
+    write_bundle(out / BUNDLE, {**bundle.files, **scored})
     write_text(out / SCORES, evaluation.scores.to_json())
     return evaluation

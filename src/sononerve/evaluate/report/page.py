@@ -154,7 +154,7 @@ def _subjects(evaluation: Evaluation) -> Section:
 def _thresholds(evaluation: Evaluation) -> Section:
     summary = evaluation.scores.overall
     points = {name: found.thresholds for name, found in summary.classes.items() if found.with_class}
-    own = evaluation.predictor.bundle.config.threshold
+    own = evaluation.predictor.bundle.config.postprocess.threshold
     plots: list[Plot | None] = [
         presence_roc(summary, evaluation.scores.truth == "boxes"),
         reliability_plot(evaluation.results, summary),
