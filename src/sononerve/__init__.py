@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from .evaluate.run import evaluate
     from .frame import Frame, Measurement, Sample, Segmentation
     from .io.frames import read_frame
+    from .io.stream import open_stream
     from .runtime.predictor import Predictor
+    from .runtime.stream import segment_stream
     from .train.compare.run import compare
     from .train.config import TrainConfig
     from .train.explain import explain
@@ -43,6 +45,8 @@ _HOMES = {
     "InputError": "errors",
     "TrainingError": "errors",
     "read_frame": "io.frames",
+    "open_stream": "io.stream",
+    "segment_stream": "runtime.stream",
 }
 
 _MODULES = {"phantom": ".data.phantom", "train": ".train", "evaluate": ".evaluate"}
@@ -61,8 +65,10 @@ __all__ = [
     "evaluate",
     "explain",
     "load_dataset",
+    "open_stream",
     "phantom",
     "read_frame",
+    "segment_stream",
     "split",
     "train",
 ]

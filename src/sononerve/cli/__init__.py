@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import InputError, TrainingError
-from . import cache, compare, data, ensemble, explain, fetch, model, report, weights
+from . import cache, compare, data, ensemble, explain, fetch, model, report, video, weights
 
 INTERRUPTED = 130  # typer turns Ctrl-C into this status
 
@@ -39,6 +39,7 @@ app.add_typer(data.app)
 app.add_typer(model.app)
 app.add_typer(compare.app)
 app.add_typer(explain.app)
+app.add_typer(video.app)
 app.add_typer(report.app)
 app.add_typer(ensemble.app)
 app.add_typer(fetch.app, name="data")

@@ -16,7 +16,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +32,7 @@ from .header import Header, Stamp, stamp
 from .images import to_gray
 
 MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
+MOST_FPS = 1000  # faster is what damaged files say
 OPEN_READERS = 8
 KEPT_BYTES = 16_000_000  # of decoded frames per reader, but always one for each thread that reads, and one more
 KEPT_FRAMES = 16  # so that threads that ask slightly out of order find them
@@ -62,6 +63,29 @@ def read_frame(path: Path, place: int | None = None) -> Frame:
     wanted = _once(_header, file).place(path, place) if place is None else place
     pixels, seconds = _reader(file).read(wanted)
     return Frame(to_gray(pixels, path), time_s=seconds, source=f"{path}#{wanted}")
+
+
+def read_all(path: Path) -> Iterator[Frame]:
+    """Every frame that the decoder gives, in order, in constant memory; the header's number is not believed.
+
+    Raises `InputError` for what is no such video, and for a frame that cannot be decoded.
+    """
+    capture, place = _open(path), 0
+    try:
+        while capture.grab():
+            pixels, seconds = decoded(capture, f"{path}: frame {place}")
+            yield Frame(to_gray(pixels, path), time_s=seconds, source=f"{path}#{place}")
+            place += 1
+    finally:
+        capture.release()
+
+
+def frame_rate(path: Path) -> float | None:
+    """Frames a second as the file says; None where that is no number to believe."""
+    capture = _open(path)
+    fps = float(capture.get(cv2.CAP_PROP_FPS))
+    capture.release()
+    return fps if 0 < fps <= MOST_FPS else None
 
 
 def read_stored(path: Path, place: int | None = None) -> ByteArray:
@@ -144,6 +168,16 @@ def _open(path: Path) -> cv2.VideoCapture:
     return capture
 
 
+def decoded(capture: cv2.VideoCapture, name: str) -> tuple[ByteArray, float | None]:
+    """The frame that was grabbed, RGB ``(H, W, 3)`` or gray, and its time in seconds; ``name`` is for the error."""
+    whole, pixels = capture.retrieve()
+    if not whole or pixels.dtype != np.uint8:
+        raise InputError(f"{name} cannot be decoded; export the video as H.264 of 8 bit")
+    milliseconds = float(capture.get(cv2.CAP_PROP_POS_MSEC))
+    rgb = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    return rgb.astype(np.uint8, copy=False), milliseconds / 1000 if milliseconds >= 0 else None
+
+
 class _Reader:
     """One open video: frames in order are cheap, the last few are kept, going back starts again."""
 
@@ -173,13 +207,9 @@ class _Reader:
             return self.kept[place]
 
     def _keep(self, place: int) -> None:
-        whole, pixels = self.capture.retrieve()
-        if not whole or pixels.dtype != np.uint8:
-            raise InputError(f"{self.path}: frame {place} cannot be decoded; export the video as H.264 of 8 bit")
-        milliseconds = float(self.capture.get(cv2.CAP_PROP_POS_MSEC))
-        rgb = pixels[..., ::-1] if pixels.ndim == 3 else pixels
-        self.kept[place] = rgb.astype(np.uint8, copy=False), milliseconds / 1000 if milliseconds >= 0 else None
-        most = min(KEPT_FRAMES, max(READERS + 1, KEPT_BYTES // pixels.nbytes))
+        found = decoded(self.capture, f"{self.path}: frame {place}")
+        self.kept[place] = found
+        most = min(KEPT_FRAMES, max(READERS + 1, KEPT_BYTES // found[0].nbytes))
         while len(self.kept) > most:
             self.kept.popitem(last=False)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..frame import Frame, Segmentation, Spacing
+from ..frame import Frame, Measurement, Segmentation, Spacing
 from ..io import frames
 from ..io.atomic import blamed_on, check_folder, write_bytes
 from ..io.images import write_png
@@ -22,10 +22,8 @@ from .predictor import Predictor
 
 TABLE = "measurements.csv"
 MASK, OVERLAY, PROBABILITY, UNCERTAINTY = "mask", "overlay", "probability", "uncertainty"
-COLUMNS = (
-    *("file", "frame", "time_s", "class", "presence", "area_px", "area_mm2", "centroid_x", "centroid_y"),
-    *("box_x", "box_y", "box_width", "box_height", "uncertainty", "model"),
-)
+MEASURED = ("area_px", "area_mm2", "centroid_x", "centroid_y", "box_x", "box_y", "box_width", "box_height")
+COLUMNS = ("file", "frame", "time_s", "class", "presence", *MEASURED, "uncertainty", "model")
 
 
 @dataclass(frozen=True)
@@ -176,21 +174,24 @@ def measurement_rows(target: Target, segmentation: Segmentation, model: str = ""
     rows, seconds = [], segmentation.frame.time_s
     for label, measured in enumerate(segmentation.measurements, start=1):
         uncertainty = segmentation.uncertainty_within(label)
-        x, y = measured.centroid or (None, None)
-        box = measured.box or (None, None, None, None)
-        area_mm2 = "" if measured.area_mm2 is None else f"{measured.area_mm2:.3f}"
         texts = [
             *target.key,
             "" if seconds is None else f"{seconds:.3f}",
             measured.name,
             f"{segmentation.presence:.4f}",
-            str(measured.area_px),
-            area_mm2,
+            *measured_texts(measured),
         ]
-        texts += ["" if v is None else f"{v:.1f}" for v in (x, y)] + ["" if v is None else str(v) for v in box]
         texts += ["" if uncertainty is None else f"{uncertainty:.4f}", model]
         rows.append(dict(zip(COLUMNS, texts, strict=True)))
     return rows
+
+
+def measured_texts(measured: Measurement) -> list[str]:
+    """The fields of `MEASURED` for a table; empty where nothing was found or the spacing is unknown."""
+    area_mm2 = "" if measured.area_mm2 is None else f"{measured.area_mm2:.3f}"
+    centroid = ("", "") if measured.centroid is None else tuple(f"{place:.1f}" for place in measured.centroid)
+    box = ("",) * 4 if measured.box is None else tuple(str(side) for side in measured.box)
+    return [str(measured.area_px), area_mm2, *centroid, *box]
 
 
 def _save(segmentation: Segmentation, paths: dict[str, Path]) -> None:

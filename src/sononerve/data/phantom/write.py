@@ -11,8 +11,8 @@ from pathlib import Path
 from ...errors import InputError
 from ...frame import Sample
 from ...io.atomic import check_new_folder
+from ...io.clip import Clip
 from ..layouts import LAYOUTS
-from .clip import Clip
 from .config import PhantomConfig
 from .pool import samples
 
@@ -86,7 +86,7 @@ class _Clips:
             self.video = (sample.subject, sample.video)
             self.clip = Clip(self.folder / f"{sample.subject}_{self.number}.mp4", sample.frame.shape, self.fps)
         assert self.clip is not None
-        self.clip.add(sample.frame)
+        self.clip.add(sample.frame.pixels)
 
     def close(self) -> None:
         """End the clip that is being made."""

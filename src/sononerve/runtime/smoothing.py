@@ -1,0 +1,122 @@
+"""Answers that hold from frame to frame: probabilities averaged over a short time, along what moves in the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..frame import Frame
+from .answer import Answer
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Picture = TypeVar("Picture", Bytes, Floats)
+
+FLOW_SIDE = 160  # pixels of the longer side on which movement is looked for
+SCENE_SIDE = 48
+SAME_SCENE, SAME_AS_IT_IS = 0.85, 0.75
+"""Correlation from which two frames show one scene, where one was moved onto the other, and where it was not.
+
+Of 743 pairs of neighbours in four clips of nerves the least were 0.93 and 0.82; of 68 pairs of two subjects in one
+setting of one machine the largest were 0.82 and 0.71.
+"""
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How long an answer is remembered: ``seconds`` until it weighs a third; 0 remembers nothing.
+
+    ``motion``: what is remembered moves with the tissue, by optical flow between the frames.
+    """
+
+    seconds: float = 0.15
+    motion: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seconds <= 10:
+            raise ValueError(f"smoothing over {self.seconds} seconds; expected 0 to 10")
+
+
+class Smoother:
+    """An exponential filter over the answers for the frames of one stream, in order; it forgets when the scene changes.
+
+    ``interval_s``: between frames that have no times.
+    """
+
+    def __init__(self, smoothing: Smoothing, interval_s: float) -> None:
+        self.smoothing, self.interval_s = smoothing, interval_s
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._last: tuple[Frame, Bytes, Answer] | None = None
+
+    def __call__(self, frame: Frame, answer: Answer) -> Answer:
+        """The smoothed answer; ``answer`` is of this frame alone."""
+        if self.smoothing.seconds == 0:
+            return answer
+        small = _shrunk(frame.pixels, FLOW_SIDE)
+        if self._last is not None:
+            last, last_small, remembered = self._last
+            passed = _seconds_between(last, frame, self.interval_s)
+            if passed is not None and small.shape == last_small.shape and last.shape == frame.shape:
+                answer = self._blend(small, last_small, remembered, answer, passed)
+        self._last = frame, small, answer
+        return answer
+
+    def _blend(self, small: Bytes, last_small: Bytes, remembered: Answer, answer: Answer, passed: float) -> Answer:
+        weight = np.float32(np.exp(-passed / self.smoothing.seconds))
+        flow = self._movement(small, last_small) if self.smoothing.motion else None
+        if _likeness(small, _moved(last_small, flow)) < (SAME_AS_IT_IS if flow is None else SAME_SCENE):
+            return answer
+        before = np.stack([_moved(one, flow) for one in remembered.probabilities[0]])[None]
+        return Answer(
+            answer.probabilities + weight * (before - answer.probabilities),
+            _between(answer.presence, remembered.presence, weight),
+            answer.disagreement,
+            _between(answer.box, remembered.box, weight),
+        )
+
+    def _movement(self, now: Bytes, before: Bytes) -> Floats:
+        """For each pixel of ``now``, how many columns and rows away it was before: ``(h, w, 2)``."""
+        return np.asarray(self._flow.calc(now, before, np.empty(0, np.float32)), np.float32)
+
+
+def _between(new: Floats | None, old: Floats | None, weight: np.float32) -> Floats | None:
+    return new if new is None or old is None else new + weight * (old - new)
+
+
+def _seconds_between(one: Frame, two: Frame, usual: float) -> float | None:
+    """How much later the second is; None where it is not later."""
+    if one.time_s is None or two.time_s is None:
+        return usual
+    return two.time_s - one.time_s if two.time_s > one.time_s else None
+
+
+def _shrunk(pixels: Bytes, side: int) -> Bytes:
+    share = side / max(pixels.shape)
+    if share >= 1:
+        return pixels
+    height, width = (max(16, round(share * length)) for length in pixels.shape)
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _moved(picture: Picture, flow: Floats | None) -> Picture:
+    """What was in the last frame at the places where this frame's pixels were then; ``flow`` may be smaller."""
+    if flow is None:
+        return picture
+    height, width = picture.shape
+    scale = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
+    whole = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) * scale
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    places = x + whole[..., 0], y + whole[..., 1]
+    return cast(Picture, cv2.remap(picture, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _likeness(one: Bytes, two: Bytes) -> float:
+    """How far two small frames show the same, -1..1: the correlation of what is left of them without their speckle."""
+    smallest = [cv2.resize(each, (SCENE_SIDE, SCENE_SIDE), interpolation=cv2.INTER_AREA) for each in (one, two)]
+    a, b = (each.astype(np.float32) - each.mean(dtype=np.float32) for each in smallest)
+    spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / spread if spread else 1.0

@@ -1,0 +1,66 @@
+"""A stream of frames in, segmentations out, in order and in time: read ahead, smoothed, and followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..errors import InputError
+from ..frame import Frame, Segmentation
+from ..io.stream import Stream
+from .overlap import Ahead
+from .predictor import Predictor
+from .smoothing import Smoother, Smoothing
+from .tracking import Region, Tracker
+
+READ_AHEAD = 4  # frames of a file
+STEADY = Smoothing()
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The answer for one frame of a stream.
+
+    ``index``: which of the stream's frames, from 0; those that were dropped count. ``regions``: the pieces of the mask,
+    each with a number that it keeps. ``dropped``: how many frames have been dropped so far.
+    """
+
+    index: int
+    segmentation: Segmentation
+    regions: tuple[Region, ...]
+    dropped: int = 0
+
+    @property
+    def time_s(self) -> float:
+        """Seconds since the start."""
+        return self.segmentation.frame.time_s or 0.0
+
+
+def segment_stream(predictor: Predictor, stream: Stream, smoothing: Smoothing = STEADY) -> Iterator[Moment]:
+    """Segment the stream's frames in order, while the next ones are being read.
+
+    Of a file every frame is segmented. Of a live stream it is the newest, and those that came meanwhile are dropped: an
+    answer is never older than one frame takes. Frames without a time get one by the stream's rate. Raises `InputError`
+    where the stream cannot be read further, or its frames change their size.
+
+    >>> for moment in segment_stream(predictor, open_file(Path("clip.mp4"))):  # doctest: +SKIP
+    ...     print(moment.time_s, moment.segmentation.presence)
+    """
+    smooth, track = Smoother(smoothing, 1 / stream.fps), Tracker()
+    shape: tuple[int, int] | None = None
+    numbered = enumerate(_timed(stream))
+    with Ahead(numbered, 1 if stream.live else READ_AHEAD, drop=stream.live) as frames:
+        for index, frame in frames:
+            if shape is not None and frame.shape != shape:
+                raise InputError(
+                    f"{frame.source or stream.name}: frame {index} has {frame.shape} rows and columns, those before "
+                    f"{shape}; expected one size: predict them as single frames"
+                )
+            shape = frame.shape
+            segmentation = predictor.decide(frame, smooth(frame, predictor.look([frame])))
+            yield Moment(index, segmentation, track(segmentation, frame.time_s or 0.0), frames.dropped)
+
+
+def _timed(stream: Stream) -> Iterator[Frame]:
+    for index, frame in enumerate(stream.open()):
+        yield frame if frame.time_s is not None else replace(frame, time_s=index / stream.fps)
