@@ -82,7 +82,14 @@ SpacingOption = Annotated[
     str | None,
     typer.Option("--spacing-mm", help="Millimetres per pixel, ROW,COL, of frames whose data do not tell it."),
 ]
-ModelOption = Annotated[Path, typer.Option("--model", help="A run's folder, a bundle's folder or its zip.")]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="A run's folder, a bundle's folder or file, or its address, as https://HOST/model.sono#sha256=HEX.",
+        metavar="MODEL",
+    ),
+]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. Default: all.", min=1)]
 EngineOption = Annotated[
     EngineName | None,

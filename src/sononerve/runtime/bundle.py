@@ -121,7 +121,14 @@ class Bundle:
 
     @classmethod
     def open(cls, path: Path | str) -> Bundle:
-        """Open a bundle's folder, its zip, or a run's folder; raise `InputError` where one is missing or changed."""
+        """Open a bundle's folder, its zip, or a run's folder; raise `InputError` where one is missing or changed.
+
+        A text may be the address of one on the web, as `sononerve.runtime.fetched.fetch_bundle` takes it.
+        """
+        if isinstance(path, str) and "://" in path:
+            from .fetched import fetch_bundle  # what speaks to the web takes a while to import
+
+            path = fetch_bundle(path)
         path = Path(path)
         inner = path / "bundle"
         if (inner / MANIFEST).is_file():

@@ -44,7 +44,7 @@ class Predictor:
 
     @classmethod
     def load(cls, path: Path | str, choice: EngineChoice = DEFAULT, ways: Ways = ONCE) -> Predictor:
-        """Open a run's folder, a bundle's folder or its zip."""
+        """Open a run's folder, a bundle's folder or its zip, or the address of one, as `Bundle.open` does."""
         return cls(Bundle.open(path), choice, ways)
 
     @property
