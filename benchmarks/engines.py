@@ -18,7 +18,7 @@ from sononerve.evaluate.run import scope_of
 from sononerve.runtime.bundle import Bundle
 from sononerve.runtime.engine import PRECISIONS, EngineChoice, installed_engines
 from sononerve.runtime.predictor import Predictor
-from sononerve.train.compare.latency import race
+from sononerve.runtime.race import race
 from sononerve.train.machine import describe_machine
 
 FRAMES = 40

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import cv2
 from threadpoolctl import threadpool_limits
@@ -14,9 +16,19 @@ from threadpoolctl import threadpool_limits
 READERS = max(2, min(8, os.cpu_count() or 2))
 """Threads that read frames; more than cores hinder each other."""
 
+CPU_INFO = Path("/proc/cpuinfo")
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 LARGEST = 2**31 - 1
+
+
+def processor() -> str:
+    """The processor of this machine in words: how many cores of what."""
+    told = platform.processor() or platform.machine()
+    if CPU_INFO.is_file():  # Linux, where Python knows no more than the kind of processor
+        lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
+        told = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), told)
+    return f"{os.cpu_count()} cores of {told}"
 
 
 def keep_memory() -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sononerve.runtime.overlap import Ahead, Behind
+from sononerve.runtime.overlap import Ahead, Behind, in_order
 
 
 def failing() -> Iterator[int]:
@@ -86,3 +86,21 @@ def test_an_error_of_the_user_is_told() -> None:
     with pytest.raises(OSError, match="disk"), Behind(refuse, most=2) as behind:
         for number in range(50):
             behind.put(number)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_items_come_in_order_however_many_are_in_work(at_once: int) -> None:
+    def slower_at_first(number: int) -> int:
+        if number % 3 == 0:
+            threading.Event().wait(0.01)
+        return number * number
+
+    assert list(in_order(range(20), slower_at_first, at_once)) == [number * number for number in range(20)]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_an_error_in_order_is_told(at_once: int) -> None:
+    found = in_order(range(5), lambda number: 1 // (number - 2), at_once)
+    assert [next(found), next(found)] == [-1, -1]
+    with pytest.raises(ZeroDivisionError):
+        list(found)

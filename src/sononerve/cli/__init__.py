@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import InputError, TrainingError
-from . import cache, compare, data, ensemble, explain, fetch, model, report, video, weights
+from . import cache, compare, data, ensemble, explain, fetch, model, report, tune, video, weights
 
 INTERRUPTED = 130  # typer turns Ctrl-C into this status
 
@@ -40,6 +40,7 @@ app.add_typer(model.app)
 app.add_typer(compare.app)
 app.add_typer(explain.app)
 app.add_typer(video.app)
+app.add_typer(tune.app)
 app.add_typer(report.app)
 app.add_typer(ensemble.app)
 app.add_typer(fetch.app, name="data")

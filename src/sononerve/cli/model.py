@@ -18,6 +18,8 @@ from .options import (
     JsonOption,
     LayoutOption,
     ModelOption,
+    ModeName,
+    ModeOption,
     OverwriteOption,
     PartName,
     PrecisionName,
@@ -243,6 +245,7 @@ def predict(
     engine: EngineOption = None,
     precision: RunPrecisionOption = None,
     threads: ThreadsOption = None,
+    mode: ModeOption = ModeName.latency,
     resume: Annotated[
         bool, typer.Option("--resume", help="Leave frames alone that are in the table, with all their pictures.")
     ] = False,
@@ -262,7 +265,7 @@ def predict(
     from ..runtime.ways import Ways
 
     found = list_files(files)
-    choice = engine_choice(engine, precision, threads)
+    choice = engine_choice(engine, precision, threads, mode)
     predictor = Predictor.load(model, choice, Ways(flip, sensitivity, second_look))
     for warning in predictor.warnings:
         typer.echo(f"sononerve: warning: {warning}", err=True)

@@ -52,6 +52,13 @@ class EngineName(StrEnum):
     onnxruntime = "onnxruntime"
 
 
+class ModeName(StrEnum):
+    """What a model is run for."""
+
+    latency = "latency"
+    throughput = "throughput"
+
+
 class RunPrecisionName(StrEnum):
     """Arithmetic in which a model runs."""
 
@@ -93,11 +100,15 @@ ModelOption = Annotated[
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. Default: all.", min=1)]
 EngineOption = Annotated[
     EngineName | None,
-    typer.Option("--engine", help="What runs the model. Default: OpenVINO where it is installed."),
+    typer.Option("--engine", help="What runs the model. Default: what 'tune' found, else OpenVINO where it is."),
 ]
 RunPrecisionOption = Annotated[
     RunPrecisionName | None,
     typer.Option("--precision", help="Arithmetic to run in. Default: what the model is meant for."),
+]
+ModeOption = Annotated[
+    ModeName,
+    typer.Option("--mode", help="All cores on one frame, or each on its own: more frames a second, each later."),
 ]
 SensitivityOption = Annotated[
     float | None,
@@ -120,12 +131,17 @@ Sha256Option = Annotated[str | None, typer.Option("--sha256", help="What the SHA
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
-def engine_choice(engine: EngineName | None, precision: RunPrecisionName | None, threads: int | None) -> EngineChoice:
+def engine_choice(
+    engine: EngineName | None,
+    precision: RunPrecisionName | None,
+    threads: int | None,
+    mode: ModeName = ModeName.latency,
+) -> EngineChoice:
     """What the options say of where a model runs."""
     from ..runtime.engine import EngineChoice
 
     return EngineChoice(
-        None if engine is None else engine.value, None if precision is None else precision.value, threads
+        None if engine is None else engine.value, None if precision is None else precision.value, threads, mode.value
     )
 
 

@@ -20,6 +20,7 @@ import logging
 import warnings
 from pathlib import Path
 
+import cv2
 import imagecodecs
 import numpy as np
 import tifffile
@@ -105,8 +106,15 @@ def _gray_of_colour(image: Image.Image, path: Path) -> ByteArray | WordArray:
     return np.where(alpha == 0, 0, colour[..., 0]).astype(values.dtype)
 
 
-def write_png(path: Path, pixels: ByteArray | NDArray[np.uint16]) -> None:
-    """Write gray ``(H, W)`` of 8 or 16 bit, or RGB ``(H, W, 3)``, as PNG, whole or not at all."""
+def write_png(path: Path, pixels: ByteArray | NDArray[np.uint16], quickly: bool = False) -> None:
+    """Write gray ``(H, W)`` of 8 or 16 bit, or RGB ``(H, W, 3)``, as PNG, whole or not at all.
+
+    ``quickly``: in less than half of the time, and half as large again.
+    """
+    if quickly:
+        _, content = cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels)
+        write_bytes(path, content.tobytes())
+        return
     buffer = streams.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)  # speckle hardly shrinks, and 6 takes longer
     write_bytes(path, buffer.getvalue())

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     import openvino
 
 EngineName = Literal["openvino", "onnxruntime"]
+Mode = Literal["latency", "throughput"]
 Shape = tuple[int | None, ...]
 Tensors = dict[str, NDArray[Any]]
 
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 """The faster one first: docs/how-to/predict.md has the times."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,24 @@ class EngineChoice:
 
     ``engine``: OpenVINO where it is installed, else ONNX Runtime, unless told. ``precision``: what the bundle says,
     unless told; int8 needs graphs that were made for it, bf16 a processor and an engine that have it. ``threads``:
-    cores used, all by default.
+    cores used, all by default. ``mode``: all cores work on one frame, for the soonest answer, or each on a frame of its
+    own, for the most answers a second.
     """
 
     engine: EngineName | None = None
     precision: Precision | None = None
     threads: int | None = None
+    mode: Mode = "latency"
+
+    @property
+    def cores(self) -> int:
+        """How many are used."""
+        return self.threads or os.cpu_count() or 1
+
+    @property
+    def at_once(self) -> int:
+        """How many frames are best given at the same time, by as many threads."""
+        return self.cores if self.mode == "throughput" else 1
 
 
 DEFAULT = EngineChoice()
@@ -100,7 +114,7 @@ def _open_in_onnxruntime(content: bytes, choice: EngineChoice) -> Engine:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = choice.threads or os.cpu_count() or 1
+    options.intra_op_num_threads = choice.cores // choice.at_once
     options.log_severity_level = 3
     return _OnnxRuntime(onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
 
@@ -128,8 +142,9 @@ def _open_in_openvino(content: bytes, precision: Precision, choice: EngineChoice
         raise InputError("bf16: this processor computes it slower than fp32; use --precision fp32")
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-        "INFERENCE_NUM_THREADS": choice.threads or os.cpu_count() or 1,
-        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": choice.cores,
+        "NUM_STREAMS": str(choice.at_once),
+        "PERFORMANCE_HINT": choice.mode.upper(),
     }
     return _OpenVino(core, core.read_model(content, b""), settings)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from ..io import frames
 from ..io.atomic import blamed_on, check_folder, write_bytes
 from ..io.images import write_png
 from ..overlay import overlay
+from .overlap import Ahead, Behind, in_order
 from .predictor import Predictor
 
+READ_AHEAD, MOST_BEHIND = 4, 4  # frames
 TABLE = "measurements.csv"
 MASK, OVERLAY, PROBABILITY, UNCERTAINTY = "mask", "overlay", "probability", "uncertainty"
 MEASURED = ("area_px", "area_mm2", "centroid_x", "centroid_y", "box_x", "box_y", "box_width", "box_height")
@@ -143,27 +146,62 @@ def predict_files(
     lacking = {planned[path].key for path in planned if not path.exists()}
     rows = [row for row in rows if _key(row) not in lacking]
     finished = {_key(row) for row in rows}
-    done, failed = 0, dict[Path, str]()
-    for number, target in enumerate(targets, start=1):
-        if target.key not in finished and target.file not in failed:
+    failed: dict[Path, str] = {}
+    lacking_ones = [target for target in targets if target.key not in finished]
+    skipped = len(targets) - len(lacking_ones)
+    saver = _Saver(predictor, out, wanted, rows, lambda done: progress and progress(skipped + done, len(targets)))
+    with (
+        Ahead(_read(lacking_ones, spacing_mm, failed), READ_AHEAD) as readings,
+        Behind(saver.save, MOST_BEHIND) as behind,
+    ):
+        for target, segmentation in in_order(readings, partial(_predict, predictor), predictor.at_once):
+            behind.put((target, segmentation))
+    return Outcome(saver.done, skipped, tuple(failed.values()))
+
+
+def _read(
+    targets: Sequence[Target], spacing_mm: Spacing | None, failed: dict[Path, str]
+) -> Iterator[tuple[Target, Frame | None]]:
+    """Frames as far as they can be read; of a file that cannot, what was wrong goes into ``failed``."""
+    for target in targets:
+        frame = None
+        if target.file not in failed:
             try:
-                segmentation = predictor.predict(_read(target, spacing_mm))
-                if done == 0:  # not before: what fails from the start leaves nothing behind
-                    _write_table(out / TABLE, rows)
-                _save(segmentation, wanted.paths(target, out, predictor.classes))
-                with blamed_on(out / TABLE), (out / TABLE).open("a", newline="", encoding="utf-8") as table:
-                    csv.DictWriter(table, COLUMNS).writerows(measurement_rows(target, segmentation, predictor.identity))
-                done += 1
+                frame = frames.read_frame(target.file, target.place)
+                frame = replace(frame, spacing_mm=frame.spacing_mm or spacing_mm)
             except InputError as error:
                 failed[target.file] = str(error)
-        if progress is not None:
-            progress(number, len(targets))
-    return Outcome(done, sum(target.key in finished for target in targets), tuple(failed.values()))
+        yield target, frame
 
 
-def _read(target: Target, spacing_mm: Spacing | None) -> Frame:
-    frame = frames.read_frame(target.file, target.place)
-    return replace(frame, spacing_mm=frame.spacing_mm or spacing_mm)
+def _predict(predictor: Predictor, reading: tuple[Target, Frame | None]) -> tuple[Target, Segmentation | None]:
+    target, frame = reading
+    return target, None if frame is None else predictor.predict(frame)
+
+
+class _Saver:
+    """Writes the pictures of a frame, and then its rows: a frame in the table has all its pictures."""
+
+    def __init__(
+        self, predictor: Predictor, out: Path, wanted: Wanted, rows: list[dict[str, str]], tell: Callable[[int], None]
+    ) -> None:
+        self.done, self._looked_at = 0, 0
+        self._predictor, self._out, self._wanted, self._rows, self._tell = predictor, out, wanted, rows, tell
+
+    def save(self, found: tuple[Target, Segmentation | None]) -> None:
+        target, segmentation = found
+        if segmentation is not None:
+            table = self._out / TABLE
+            if self.done == 0:  # not before: what fails from the start leaves nothing behind
+                _write_table(table, self._rows)
+            _save(segmentation, self._wanted.paths(target, self._out, self._predictor.classes))
+            with blamed_on(table), table.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, COLUMNS).writerows(
+                    measurement_rows(target, segmentation, self._predictor.identity)
+                )
+            self.done += 1
+        self._looked_at += 1
+        self._tell(self._looked_at)
 
 
 def measurement_rows(target: Target, segmentation: Segmentation, model: str = "") -> list[dict[str, str]]:
@@ -197,7 +235,7 @@ def measured_texts(measured: Measurement) -> list[str]:
 def _save(segmentation: Segmentation, paths: dict[str, Path]) -> None:
     write_png(paths[MASK], segmentation.labels)
     if OVERLAY in paths:
-        write_png(paths[OVERLAY], overlay(segmentation.frame.pixels, segmentation.labels))
+        write_png(paths[OVERLAY], overlay(segmentation.frame.pixels, segmentation.labels), quickly=True)
     for label, probability in enumerate(segmentation.probabilities, start=1):
         path = paths.get(f"{PROBABILITY} {label}")
         if path is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Ahead(Generic[T]):
@@ -112,3 +113,18 @@ class Behind(Generic[T]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def in_order(items: Iterable[T], use: Callable[[T], U], at_once: int) -> Iterator[U]:
+    """What ``use`` makes of each item, in their order, of so many at the same time."""
+    if at_once == 1:
+        yield from map(use, items)
+        return
+    with ThreadPoolExecutor(at_once, thread_name_prefix="at-once") as pool:
+        pending: deque[Future[U]] = deque()
+        for item in items:
+            pending.append(pool.submit(use, item))
+            if len(pending) > at_once:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -13,6 +13,7 @@ from .answer import Answer, mean_of
 from .bundle import DECODER, ENCODER, GRAPH, Bundle
 from .engine import DEFAULT, EngineChoice, open_engine
 from .filtering import FEW_GROUPS, EarlyFilter, threshold_for
+from .tuned import tuned
 from .ways import ONCE, Ways
 
 DISAGREEMENT = "disagreement"
@@ -31,6 +32,7 @@ class Predictor:
     """
 
     def __init__(self, bundle: Bundle, choice: EngineChoice = DEFAULT, ways: Ways = ONCE) -> None:
+        choice = tuned(bundle, choice)
         self.bundle, self.choice, self.ways = bundle, choice, ways
         self.classes = bundle.config.classes
         halves_alone = ways.sensitivity is not None and not (ways.flip or ways.second_look)
@@ -52,6 +54,11 @@ class Predictor:
         """What tells this predictor's answers from another's: the bundle, its precision, and the ways that are on."""
         precision = self.choice.precision or self.bundle.config.precision
         return self.bundle.identity + ("" if precision == "fp32" else f"+{precision}") + self.ways.mark
+
+    @property
+    def at_once(self) -> int:
+        """How many threads should ask it at a time, for the most answers a second."""
+        return self.choice.at_once
 
     @property
     def tells_uncertainty(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import platform
 import statistics
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -16,12 +15,12 @@ from torch import nn
 
 from ..data.module import Batch
 from ..models.output import SegmentationModel
+from ..process import processor
 from .adversarial import Adversary
 
 Accelerator = Literal["cpu", "cuda", "mps"]
 Arithmetic = Literal["32", "bf16", "16"]
 
-CPU_INFO = Path("/proc/cpuinfo")
 WARM_STEPS, TIMED_STEPS = 2, 5
 TIMING_S = 6.0  # after which a slow machine has shown what it can do
 
@@ -37,12 +36,7 @@ def describe_machine(accelerator: Accelerator) -> str:
     """What computes there, in words."""
     if accelerator == "cuda":
         return f"one {torch.cuda.get_device_name()}"
-    told = platform.processor() or platform.machine()
-    if CPU_INFO.is_file():  # Linux, where Python knows no more than the kind of processor
-        lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
-        told = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), told)
-    chip = f"the GPU of {told}" if accelerator == "mps" else told
-    return f"{os.cpu_count()} cores of {chip}"
+    return f"the GPU beside {processor()}" if accelerator == "mps" else processor()
 
 
 def half_precision(accelerator: Accelerator) -> Arithmetic | None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from sononerve.frame import Frame
-from sononerve.train.compare import latency
-from sononerve.train.compare.latency import compared, race
+from sononerve.runtime import race as race_module
+from sononerve.runtime.race import race
+from sononerve.train.compare.latency import compared
 
 
 class Clock:
@@ -28,7 +29,7 @@ class Clock:
 
 def test_each_is_timed_warm_and_held_against_the_reference_on_the_same_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(latency.time, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr(race_module.time, "perf_counter", lambda: clock.now)
     frames = [Frame(np.full((4, 4), size, np.uint8)) for size in (1, 2, 50)]
     taken = race({"a": clock.predictor("a", 0.01), "b": clock.predictor("b", 0.03)}, frames)  # type: ignore[dict-item]
     assert taken["a"] == pytest.approx([10, 20, 500])

@@ -1,18 +1,15 @@
-"""How long a frame takes to segment: every network on the same frames in turn, so that a busy machine slows all."""
+"""How long a frame takes to segment, and in ratio to another network on the same frame."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from ...data.dataset import Dataset
 from ...frame import Frame
-from ...process import keep_memory
-from ...runtime.predictor import Predictor
 
-TIMED_FRAMES, WARM_FRAMES = 15, 2
+TIMED_FRAMES = 15
 
 
 @dataclass(frozen=True)
@@ -34,27 +31,8 @@ def some_frames(dataset: Dataset, indices: Sequence[int]) -> list[Frame]:
     return [dataset[i].frame for i in indices[::step][:TIMED_FRAMES]]
 
 
-def race(predictors: Mapping[str, Predictor], frames: Sequence[Frame]) -> dict[str, list[float]]:
-    """Milliseconds that each predictor takes for each frame, all of them in turn on every frame.
-
-    Before each timed look the same predictor looks once untimed: the threads of the one before still spin for a while,
-    and what it read has left the processor's cache.
-    """
-    keep_memory()
-    found: dict[str, list[float]] = {label: [] for label in predictors}
-    turns = list(predictors)
-    for frame in [*[frames[0]] * WARM_FRAMES, *frames]:
-        for label in turns:
-            predictors[label].predict(frame)
-            began = time.perf_counter()
-            predictors[label].predict(frame)
-            found[label].append(1000 * (time.perf_counter() - began))
-        turns.append(turns.pop(0))  # nobody comes first, or after the same one, each time
-    return {label: taken[WARM_FRAMES:] for label, taken in found.items()}
-
-
 def compared(taken: Mapping[str, Sequence[float]], reference: str) -> dict[str, Latency]:
-    """What `race` measured, with the ratios to ``reference``."""
+    """What `sononerve.runtime.race.race` measured, with the ratios to ``reference``."""
     return {
         label: Latency(
             ms=median(each),

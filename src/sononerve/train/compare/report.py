@@ -13,9 +13,10 @@ from ...evaluate.report.figures import Point, score_against_latency
 from ...io.atomic import write_bytes, write_text
 from ...runtime.engine import EngineChoice
 from ...runtime.predictor import Predictor
+from ...runtime.race import race
 from ..run import BUNDLE
 from .comparison import Comparison, shared_cells, summarise_results
-from .latency import Latency, compared, race, some_frames
+from .latency import Latency, compared, some_frames
 from .launch import Failure
 from .places import SPLIT_FILE, Places
 from .recipe import Recipe, Run

@@ -16,10 +16,11 @@ from ...frame import Frame
 from ...progress import counted
 from ...runtime.bundle import Bundle
 from ...runtime.engine import EngineChoice
+from ...runtime.race import race
 from ..log import rounds_of_stages
 from ..plan import Plan
 from ..run import BUNDLE, PLAN
-from .latency import race, some_frames
+from .latency import some_frames
 from .launch import launch, noted
 from .recipe import Run
 from .results import Looked, Machine, Planned, Predicted, Result, Trained
