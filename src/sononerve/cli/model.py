@@ -30,6 +30,7 @@ from .options import (
     SpacingOption,
     SubjectOption,
     ThreadsOption,
+    TileOption,
     check_file,
     class_names,
     engine_choice,
@@ -183,6 +184,7 @@ def evaluate(
     flip: FlipOption = False,
     sensitivity: SensitivityOption = None,
     second_look: SecondLookOption = False,
+    tile: TileOption = None,
     engine: EngineOption = None,
     precision: RunPrecisionOption = None,
     threads: ThreadsOption = None,
@@ -206,7 +208,7 @@ def evaluate(
     bundle, choice = Bundle.open(model), engine_choice(engine, precision, threads)
     dataset = open_data(data, layout, classes, subject_pattern, bundle.config.classes, spacing_mm)
     with counted("score") as progress:
-        evaluation = score(bundle, dataset, part.value, choice, progress, Ways(flip, sensitivity, second_look))
+        evaluation = score(bundle, dataset, part.value, choice, progress, Ways(flip, sensitivity, second_look, tile))
     curves = None
     if robustness:
         with counted("score worse frames") as progress:
@@ -231,6 +233,7 @@ def predict(
     flip: FlipOption = False,
     sensitivity: SensitivityOption = None,
     second_look: SecondLookOption = False,
+    tile: TileOption = None,
     uncertainty: Annotated[
         bool,
         typer.Option(
@@ -266,7 +269,7 @@ def predict(
 
     found = list_files(files)
     choice = engine_choice(engine, precision, threads, mode)
-    predictor = Predictor.load(model, choice, Ways(flip, sensitivity, second_look))
+    predictor = Predictor.load(model, choice, Ways(flip, sensitivity, second_look, tile))
     for warning in predictor.warnings:
         typer.echo(f"sononerve: warning: {warning}", err=True)
     wanted = Wanted(mask_ending, overlays, probabilities, uncertainty)

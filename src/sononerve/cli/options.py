@@ -120,6 +120,10 @@ SensitivityOption = Annotated[
 SecondLookOption = Annotated[
     bool, typer.Option("--second-look", help="Look once more, closely, around the box that the network found.")
 ]
+TileOption = Annotated[
+    int | None,
+    typer.Option("--tile", help="Look at frames with a longer side than so many pixels in tiles of that size."),
+]
 FlipOption = Annotated[
     bool, typer.Option("--flip", help="Also look at each frame mirrored, and take the mean: twice the time.")
 ]

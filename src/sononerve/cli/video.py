@@ -23,6 +23,7 @@ from .options import (
     SensitivityOption,
     SpacingOption,
     ThreadsOption,
+    TileOption,
     engine_choice,
     spacing_pair,
 )
@@ -65,6 +66,7 @@ def video(
     flip: FlipOption = False,
     sensitivity: SensitivityOption = None,
     second_look: SecondLookOption = False,
+    tile: TileOption = None,
     engine: EngineOption = None,
     precision: RunPrecisionOption = None,
     threads: ThreadsOption = None,
@@ -87,7 +89,9 @@ def video(
         check_free(folder, overwrite)
     if not 0 <= smooth <= 10:
         raise InputError(f"--smooth {smooth}: expected 0 to 10 seconds")
-    predictor = Predictor.load(model, engine_choice(engine, precision, threads), Ways(flip, sensitivity, second_look))
+    predictor = Predictor.load(
+        model, engine_choice(engine, precision, threads), Ways(flip, sensitivity, second_look, tile)
+    )
     for warning in predictor.warnings:
         typer.echo(f"sononerve: warning: {warning}", err=True)
     kept = Kept(drawn, None if masks is None else masks.value)

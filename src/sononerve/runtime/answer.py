@@ -49,6 +49,21 @@ class Answer:
                 own[places] = told
 
 
+def stacked(answers: Sequence[Answer]) -> Answer:
+    """Answers for frames of one size as one answer for all of them; each tells as much as the first."""
+    return Answer(
+        np.concatenate([answer.probabilities for answer in answers]),
+        _together([answer.presence for answer in answers]),
+        _together([answer.disagreement for answer in answers]),
+        _together([answer.box for answer in answers]),
+    )
+
+
+def _together(parts: Sequence[Floats | None]) -> Floats | None:
+    told = [part for part in parts if part is not None]
+    return np.concatenate(told) if told else None
+
+
 def mean_of(answers: Sequence[Answer]) -> Answer:
     """The mean of several looks at the same frames; a single one is returned as it is.
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..frame import Area, Frame, Segmentation
-from .answer import Answer, mean_of
+from .answer import Answer, mean_of, stacked
 from .bundle import DECODER, ENCODER, GRAPH, Bundle
 from .engine import DEFAULT, EngineChoice, open_engine
 from .filtering import FEW_GROUPS, EarlyFilter, threshold_for
+from .tiling import joined, tiles_of
 from .tuned import tuned
 from .ways import ONCE, Ways
 
@@ -95,10 +96,27 @@ class Predictor:
         if len({frame.shape for frame in frames}) != 1:
             raise ValueError(f"frames of {len({f.shape for f in frames})} sizes; expected one size in a batch")
         pixels = np.stack([frame.pixels for frame in frames])[:, None]
-        answer = self._answer(pixels) if self._filter is None else self._filtered(pixels, self._filter)
+        answer = self._in_tiles(pixels) if self._is_large(pixels) else self._answer_filtered(pixels)
         if self.ways.second_look:
             self._look_again(pixels, answer)
         return answer
+
+    def _is_large(self, pixels: NDArray[np.uint8]) -> bool:
+        return self.ways.tile is not None and max(pixels.shape[2:]) > self.ways.tile
+
+    def _in_tiles(self, pixels: NDArray[np.uint8]) -> Answer:
+        """The answer for large frames, tile by tile: all tiles have one size, and one compiled graph serves them."""
+        assert self.ways.tile is not None
+        height, width = pixels.shape[2:]
+        tiles = tiles_of((height, width), self.ways.tile)
+        answers = []
+        for one in pixels:
+            looks = [self._answer_filtered(np.ascontiguousarray(one[None, :, *tile.slices])) for tile in tiles]
+            answers.append(joined(looks, tiles, (height, width)))
+        return stacked(answers)
+
+    def _answer_filtered(self, pixels: NDArray[np.uint8]) -> Answer:
+        return self._answer(pixels) if self._filter is None else self._filtered(pixels, self._filter)
 
     def _tells(self, output: str) -> bool:
         return self._whole is not None and output in self._whole.outputs
