@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import NamedTuple
@@ -58,6 +59,30 @@ class Area(NamedTuple):
     def shape(self) -> tuple[int, int]:
         """Height and width."""
         return self.bottom - self.top, self.right - self.left
+
+    @classmethod
+    def above(cls, picture: NDArray[np.float32] | NDArray[np.uint8], floor: float, margin: int = 0) -> Area | None:
+        """The rectangle around all of ``picture`` (H, W) that is above ``floor``, wider by ``margin``; None for none.
+
+        >>> Area.above(np.eye(5, dtype=np.uint8)[:, 1:3], 0)
+        Area(top=1, bottom=3, left=0, right=2)
+        """
+        rows, columns = (np.flatnonzero(picture.max(axis) > floor) for axis in (1, 0))
+        if not len(rows):
+            return None
+        height, width = picture.shape
+        return cls(
+            max(0, int(rows[0]) - margin),
+            min(height, int(rows[-1]) + 1 + margin),
+            max(0, int(columns[0]) - margin),
+            min(width, int(columns[-1]) + 1 + margin),
+        )
+
+    @classmethod
+    def around(cls, areas: Sequence[Area]) -> Area:
+        """The smallest that holds all of ``areas``, at least one."""
+        tops, bottoms, lefts, rights = zip(*areas, strict=True)
+        return cls(min(tops), max(bottoms), min(lefts), max(rights))
 
     @classmethod
     def close_up(cls, box: tuple[float, float, float, float], shape: tuple[int, int], margin: float) -> Area:

@@ -24,13 +24,15 @@ def colour(label: int) -> tuple[int, int, int]:
 
 def overlay(pixels: ByteArray, labels: ByteArray, fill: float = 0.2) -> ByteArray:
     """Draw labels ``(H, W)`` on a frame ``(H, W)``: RGB ``(H, W, 3)``; ``fill`` tints the inside by that share."""
-    drawn = np.repeat(pixels[..., None], 3, axis=2)
+    drawn = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
     thickness = max(1, round(max(pixels.shape) / 400))
     for label in range(1, int(labels.max(initial=0)) + 1):
-        inside = labels == label
-        tint = (1 - fill) * drawn[inside] + fill * np.array(colour(label))
-        drawn[inside] = np.rint(tint).astype(np.uint8)
-        contours, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        inside = (labels == label).astype(np.uint8)
+        left, top, width, height = cv2.boundingRect(inside)
+        window = slice(top, top + height), slice(left, left + width)
+        seen, within = drawn[window], inside[window] > 0
+        seen[within] = np.rint((1 - fill) * seen[within] + fill * np.array(colour(label))).astype(np.uint8)
+        contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, contours, -1, colour(label), thickness)
     return drawn
 

@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -114,7 +115,7 @@ class Bundle:
     files: Mapping[str, bytes]
     config: RuntimeConfig
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Twelve hexadecimal digits that tell what it computes: of its graph and configuration."""
         return hashlib.sha256(self.files[GRAPH] + self.files[CONFIG]).hexdigest()[:12]

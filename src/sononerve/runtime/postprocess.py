@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..frame import Area
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Floats = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -82,12 +84,17 @@ def label_map(probabilities: Floats, threshold: float = 0.5) -> Labels:
 
     With one class and 0.5 this is the usual rule.
     """
-    most, total = probabilities[0], probabilities[0]
-    labels = np.ones(most.shape, np.uint8)
-    for number, found in enumerate(probabilities[1:], start=2):
-        labels[found > most] = number
-        most, total = np.maximum(most, found), total + found
-    labels[~(total > threshold)] = 0
+    labels = np.zeros(probabilities.shape[1:], np.uint8)
+    total = probabilities.sum(0) if len(probabilities) > 1 else probabilities[0]
+    area = Area.above(total, threshold)
+    if area is None:
+        return labels
+    window, found = labels[area.slices], probabilities[:, *area.slices]
+    window[...], most = 1, found[0]
+    for number, other in enumerate(found[1:], start=2):
+        window[other > most] = number
+        most = np.maximum(most, other)
+    window[~(total[area.slices] > threshold)] = 0
     return labels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -9,15 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..frame import Frame
+from ..frame import Area, Frame
 from .answer import Answer
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Places = tuple[Floats, Floats]
 Picture = TypeVar("Picture", Bytes, Floats)
 
 FLOW_SIDE = 160  # pixels of the longer side on which movement is looked for
 SCENE_SIDE = 48
+NOTHING = 0.05  # a probability that blends to nothing
 SAME_SCENE, SAME_AS_IT_IS = 0.85, 0.75
 """Correlation from which two frames show one scene, where one was moved onto the other, and where it was not.
 
@@ -68,11 +71,15 @@ class Smoother:
     def _blend(self, small: Bytes, last_small: Bytes, remembered: Answer, answer: Answer, passed: float) -> Answer:
         weight = np.float32(np.exp(-passed / self.smoothing.seconds))
         flow = self._movement(small, last_small) if self.smoothing.motion else None
-        if _likeness(small, _moved(last_small, flow)) < (SAME_AS_IT_IS if flow is None else SAME_SCENE):
+        if flow is None:
+            same = _likeness(small, last_small) >= SAME_AS_IT_IS
+        else:
+            places = _places(flow, (small.shape[0], small.shape[1]), Area(0, small.shape[0], 0, small.shape[1]))
+            same = _likeness(small, _at(last_small, places)) >= SAME_SCENE
+        if not same:
             return answer
-        before = np.stack([_moved(one, flow) for one in remembered.probabilities[0]])[None]
         return Answer(
-            answer.probabilities + weight * (before - answer.probabilities),
+            _blended(answer.probabilities, remembered.probabilities, weight, flow),
             _between(answer.presence, remembered.presence, weight),
             answer.disagreement,
             _between(answer.box, remembered.box, weight),
@@ -81,6 +88,21 @@ class Smoother:
     def _movement(self, now: Bytes, before: Bytes) -> Floats:
         """For each pixel of ``now``, how many columns and rows away it was before: ``(h, w, 2)``."""
         return np.asarray(self._flow.calc(now, before, np.empty(0, np.float32)), np.float32)
+
+
+def _blended(new: Floats, old: Floats, weight: np.float32, flow: Floats | None) -> Floats:
+    """Probabilities ``(1, C, H, W)`` of which the old ones, moved, weigh so much, where either is something."""
+    farthest = 0 if flow is None else math.ceil(float(np.abs(flow).max()) * new.shape[3] / flow.shape[1])
+    areas = [Area.above(each[0].max(0), NOTHING, margin) for each, margin in ((new, 0), (old, farthest))]
+    told = [area for area in areas if area is not None]
+    if not told:
+        return new
+    area, blend = Area.around(told), new.copy()
+    places = None if flow is None else _places(flow, (new.shape[2], new.shape[3]), area)
+    for label, before in enumerate(old[0]):
+        window = blend[0, label][area.slices]
+        window += weight * ((before[area.slices] if places is None else _at(before, places)) - window)
+    return blend
 
 
 def _between(new: Floats | None, old: Floats | None, weight: np.float32) -> Floats | None:
@@ -102,15 +124,17 @@ def _shrunk(pixels: Bytes, side: int) -> Bytes:
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _moved(picture: Picture, flow: Floats | None) -> Picture:
-    """What was in the last frame at the places where this frame's pixels were then; ``flow`` may be smaller."""
-    if flow is None:
-        return picture
-    height, width = picture.shape
-    scale = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
-    whole = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) * scale
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    places = x + whole[..., 0], y + whole[..., 1]
+def _places(flow: Floats, shape: tuple[int, int], area: Area) -> Places:
+    """Where in the last frame (H, W) the pixels of ``area`` were: columns and rows, each ``(h, w)``."""
+    height, width = shape
+    whole = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)[area.slices]
+    columns = np.arange(area.left, area.right, dtype=np.float32) + whole[..., 0] * np.float32(width / flow.shape[1])
+    rows = np.arange(area.top, area.bottom, dtype=np.float32)[:, None]
+    return columns, rows + whole[..., 1] * np.float32(height / flow.shape[0])
+
+
+def _at(picture: Picture, places: Places) -> Picture:
+    """The picture's values at columns and rows."""
     return cast(Picture, cv2.remap(picture, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 

@@ -9,7 +9,7 @@ from math import hypot, inf, pi, sqrt
 import cv2
 import numpy as np
 
-from ..frame import Measurement, Segmentation, measure
+from ..frame import Area, Measurement, Segmentation
 
 REACH = 1.5  # radii of the larger piece that a centre may have moved
 SWELL = 3.0  # times that an area may have changed
@@ -68,14 +68,20 @@ class Tracker:
 
 def pieces(segmentation: Segmentation) -> list[Region]:
     """The pieces of the mask, the largest first, not yet numbered: their track is 0."""
-    found, labels = [], segmentation.labels
-    spacing, least = segmentation.frame.spacing_mm, SMALLEST * labels.size
+    labels, spacing = segmentation.labels, segmentation.frame.spacing_mm
+    marked = Area.above(labels, 0)
+    if marked is None:
+        return []
+    found, least = [], SMALLEST * labels.size
     for label, name in enumerate(segmentation.classes, start=1):
-        inside = (labels == label).astype(np.uint8)
-        _, places, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
-        for piece, area in enumerate(stats[:, cv2.CC_STAT_AREA]):
-            if piece > 0 and area >= least:
-                found.append(Region(0, label, measure(places == piece, name, spacing)))
+        inside = (labels[marked.slices] == label).astype(np.uint8)
+        _, _, stats, centres = cv2.connectedComponentsWithStats(inside, connectivity=8)
+        for (left, top, width, height, area), (x, y) in list(zip(stats.tolist(), centres.tolist(), strict=True))[1:]:
+            if area >= least:
+                area_mm2 = None if spacing is None else area * spacing[0] * spacing[1]
+                centre = x + marked.left, y + marked.top
+                box = left + marked.left, top + marked.top, width, height
+                found.append(Region(0, label, Measurement(name, area, area_mm2, centre, box)))
     return sorted(found, key=lambda region: -region.measured.area_px)
 
 

@@ -1,0 +1,112 @@
+"""How soon a frame is answered, how steadily, and how fast a clip is: read, segmented, smoothed, drawn and written.
+
+sononerve phantom --out drawn --subjects 4 --frames 150 --video --set height=542 --set width=562
+python benchmarks/realtime.py --model model.sono --clips drawn/clips
+
+Between the frames a fixed convolution is timed: what it takes now and then too long is the machine's doing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from sononerve.io import video
+from sononerve.process import keep_memory, processor
+from sononerve.runtime.predictor import Predictor
+
+LOOKS = 400
+RESULT = Path(__file__).parent / "results" / "realtime.json"
+
+
+def main() -> None:
+    """Time, print, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--clips", type=Path, required=True)
+    told = parser.parse_args()
+    clips = sorted(told.clips.iterdir())
+    result = {
+        "machine": processor(),
+        "latency": latency(told.model, clips[0]),
+        "start_to_first_mask_s": start(told.model, clips[0]),
+        "clips": clip_speed(told.model, clips),
+    }
+    print(json.dumps(result, indent=1))
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def latency(model: Path, clip: Path) -> dict[str, float]:
+    """Milliseconds of `Predictor.predict` on frames in memory, and of the convolution in between."""
+    keep_memory()
+    frames = list(video.read_all(clip))
+    predictor = Predictor.load(model)
+    picture, weights = torch.zeros(1, 64, 160, 160), torch.zeros(64, 64, 3, 3)
+    taken, fixed = [], []
+    predictor.predict(frames[0])
+    with torch.inference_mode():
+        for number in range(LOOKS):
+            frame = frames[number % len(frames)]
+            F.conv2d(picture, weights, padding=1)  # warm: the other's threads have the cores
+            began = time.perf_counter()
+            F.conv2d(picture, weights, padding=1)
+            fixed.append(1000 * (time.perf_counter() - began))
+            predictor.predict(frame)
+            began, used = time.perf_counter(), time.process_time()
+            predictor.predict(frame)
+            taken.append((1000 * (time.perf_counter() - began), 1000 * (time.process_time() - used)))
+    wall, cpu = np.array(taken).T
+    return {
+        "p50_ms": float(np.median(wall)),
+        "p99_ms": float(np.quantile(wall, 0.99)),
+        "convolution_p50_ms": float(np.median(fixed)),
+        "convolution_p99_ms": float(np.quantile(fixed, 0.99)),
+        "cores": float(cpu.sum() / wall.sum()),
+        "frames": len(wall),
+    }
+
+
+def start(model: Path, clip: Path) -> float:
+    """Seconds from starting a process to its first mask, the middle one of three."""
+    code = (
+        "import sys; from sononerve import Predictor, read_frame; "
+        "print(Predictor.load(sys.argv[1]).predict(read_frame(sys.argv[2], 0)).labels.sum())"
+    )
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code, str(model), str(clip)], check=True, capture_output=True)
+        times.append(time.perf_counter() - began)
+    return sorted(times)[1]
+
+
+def clip_speed(model: Path, clips: list[Path]) -> dict[str, float]:
+    """Frames a second of `sononerve video` with all that it writes, the start of the process in it."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [str(Path(sys.executable).parent / "sononerve"), "video", *map(str, clips), "--model", str(model)]
+        began = time.perf_counter()
+        done = subprocess.run([*command, "--out", out, "--json"], check=True, capture_output=True, text=True)
+        seconds = time.perf_counter() - began
+    told = json.loads(done.stdout)
+    frames = sum(one["frames"] for one in told)
+    return {
+        "clips": len(told),
+        "frames": frames,
+        "fps": frames / seconds,
+        "fps_within": frames / sum(one["seconds"] for one in told),
+        "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+    }
+
+
+if __name__ == "__main__":
+    main()
