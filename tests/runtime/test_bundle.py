@@ -215,7 +215,7 @@ def test_a_configuration_that_cannot_be_run_is_refused(tmp_path: Path, config: b
 
 def test_a_graph_that_is_none_is_refused(tmp_path: Path) -> None:
     write_bundle(tmp_path / "bundle", bright_files() | {"model.onnx": b"not a graph"})
-    with pytest.raises(InputError, match=r"model\.onnx cannot be run.*export it again"):
+    with pytest.raises(InputError, match=r"model\.onnx: not a graph of ONNX .*export it again"):
         Predictor.load(tmp_path / "bundle")
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .bundle import Bundle, Precision
+from .onnx_check import check_graph
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -81,6 +82,7 @@ def open_engine(bundle: Bundle, graph: str, choice: EngineChoice = DEFAULT) -> E
             f"{bundle.source}: has no {name}, so it does not run in {precision}; make one with "
             f"'sononerve export RUN --precision {precision} -o model.sono'"
         )
+    check_graph(bundle.files[name], f"{bundle.source}: {name}")
     try:
         return open_graph(bundle.files[name], precision, choice)
     except InputError:
