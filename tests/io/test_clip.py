@@ -28,6 +28,16 @@ def test_avi_loses_nothing_and_odd_sides_grow_by_one(tmp_path: Path, shape: tupl
     assert video.frame_rate(tmp_path / "a.avi") == 12
 
 
+@pytest.mark.parametrize("fps", [66.667, 136.986, 1 / 0.015, 59.94, 23.976, 0.5])
+@pytest.mark.parametrize("ending", [".mp4", ".avi"])
+def test_any_rate_can_be_written(tmp_path: Path, fps: float, ending: str) -> None:
+    with Clip(tmp_path / f"a{ending}", (40, 60), fps) as clip:
+        for pixels in pictures((40, 60)):
+            clip.add(pixels)
+    assert len(list(video.read_all(tmp_path / f"a{ending}"))) == 4
+    assert video.frame_rate(tmp_path / f"a{ending}") == pytest.approx(fps, rel=0.001)
+
+
 def test_colours_of_an_mp4_stay_what_they_are(tmp_path: Path) -> None:
     red = np.zeros((48, 64, 3), np.uint8)
     red[..., 0] = 255

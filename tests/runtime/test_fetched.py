@@ -46,12 +46,22 @@ def test_another_file_than_was_meant_is_not_used(packed: bytes, web: Any) -> Non
     assert not [path for path in home().rglob("*") if path.is_file()]
 
 
-def test_a_kept_file_that_was_changed_is_not_used(packed: bytes, web: Any) -> None:
+def test_a_kept_file_that_was_changed_is_fetched_again(packed: bytes, web: Any) -> None:
     address = f"{web.put('/nerve.sono', packed)}#sha256={sha256(packed)}"
     kept = Bundle.open(address).source
     kept.write_bytes(packed[:-1])
-    with pytest.raises(InputError, match="SHA-256 is"):
+    assert Bundle.open(address).source.read_bytes() == packed
+    kept.write_bytes(packed[:-1])
+    web.server.server_close()
+    with pytest.raises(InputError, match=r"cannot be reached .* --model FILE"):
         Bundle.open(address)
+
+
+def test_an_odd_address_is_said_and_a_long_name_cut(packed: bytes, web: Any) -> None:
+    with pytest.raises(InputError, match="not an address"):
+        Bundle.open(f"https://[::1#sha256={'0' * 64}")
+    address = f"{web.put('/' + 'n' * 300 + '.sono', packed)}#sha256={sha256(packed)}"
+    assert Bundle.open(address).source.name.endswith("nnn.sono")
 
 
 @pytest.mark.parametrize("ending", ["", "#", "#sha256=", "#sha256=12", "#md5=0"])
@@ -68,6 +78,9 @@ def test_a_repository_at_a_commit(packed: bytes, web: Any, monkeypatch: pytest.M
     assert Bundle.open(address).source.name == "fast.sono"
     web.server.server_close()
     assert Bundle.open(address).config.classes == ("nerve",)
+    monkeypatch.setenv("HF_ENDPOINT", web.address.replace("127.0.0.1", "localhost"))
+    with pytest.raises(InputError, match="cannot be reached"):
+        Bundle.open(address)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,9 @@ def test_numbers_in_other_files_are_refused_wherever_they_are(make: object, tmp_
 def test_operators_of_others_are_refused() -> None:
     model = good()
     model.graph.node[0].domain = "com.evil"
-    with pytest.raises(InputError, match=r"has the operator com\.evil\.Constant; expected those of ONNX"):
+    with pytest.raises(
+        InputError, match=r"^model\.onnx: has the operator com\.evil\.Constant; expected those of ONNX alone$"
+    ):
         check_graph(model.SerializeToString(), "model.onnx")
     model = good()
     model.functions.append(helper.make_function("own", "F", [], ["y"], [], model.opset_import))
@@ -90,6 +92,17 @@ def test_graphs_that_never_end_are_refused() -> None:
     model.graph.node.insert(0, helper.make_node("If", ["yes"], ["more"], then_branch=graph))
     with pytest.raises(InputError, match="graphs within graphs"):
         check_graph(model.SerializeToString(), "model.onnx")
+
+
+def test_a_field_that_others_read_differently_is_refused() -> None:
+    """Of a tag of five bytes they see the lower 32 bits alone: this one is field 13, where numbers are kept."""
+    hidden = b"\xea\x80\x80\x80\x10\x00"
+    initializer = bytes([5 << 3 | 2, len(hidden)]) + hidden
+    graph = bytes([7 << 3 | 2, len(initializer)]) + initializer
+    with pytest.raises(InputError, match="not a graph of ONNX"):
+        check_graph(graph, "model.onnx")
+    with pytest.raises(InputError, match="keeps numbers in other files"):
+        check_graph(graph.replace(b"\xea\x80\x80\x80\x10", b"\xea\x80\x80\x80\x00"), "model.onnx")
 
 
 def test_a_good_graph_is_opened(tmp_path: Path) -> None:

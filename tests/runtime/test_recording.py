@@ -19,6 +19,7 @@ from clips import write_clip
 from sononerve.errors import InputError
 from sononerve.frame import Frame
 from sononerve.io import video
+from sononerve.io.clip import Clip
 from sononerve.io.stream import Stream
 from sononerve.runtime.bundle import write_bundle
 from sononerve.runtime.predictor import Predictor
@@ -123,6 +124,24 @@ def test_a_bad_clip_does_not_stop_the_rest(cli: Cli, clip: Path, model: Path, tm
     assert not (tmp_path / "out" / "bad").exists()
 
 
+def test_a_clip_that_ends_early_is_recorded_with_a_warning(cli: Cli, clip: Path, model: Path, tmp_path: Path) -> None:
+    whole = write_clip(tmp_path / "cut.avi", frames_of(40), "FFV1").read_bytes()
+    (tmp_path / "cut.avi").write_bytes(whole[: len(whole) // 2])
+    status, out, err = cli("video", tmp_path / "cut.avi", "--model", model, "--out", tmp_path / "out")
+    assert status == 0
+    frames = json.loads((tmp_path / "out" / "cut" / "summary.json").read_text())["frames"]
+    assert 0 < frames < 40
+    assert f"warning: {tmp_path / 'cut.avi'}: ends after {frames} of 40 frames" in " ".join(err.split())
+    assert "frames" in out
+
+
+def test_a_folder_is_said_to_be_one(cli: Cli, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    status, _, err = cli("video", tmp_path / "clips", "--model", model, "--out", tmp_path / "out")
+    assert status == 1
+    assert "is a folder; expected a file" in err
+
+
 def test_two_clips_of_one_name_are_refused(cli: Cli, clip: Path, model: Path, tmp_path: Path) -> None:
     other = write_clip(tmp_path / "b" / "neck.avi", frames_of(2), "FFV1")
     status, _, err = cli("video", clip, other, "--model", model, "--out", tmp_path / "out")
@@ -141,8 +160,8 @@ def test_what_came_before_an_error_is_kept(model: Path, tmp_path: Path) -> None:
             yield Frame(pixels)
         raise InputError("clip.mp4: frame 5 cannot be decoded")
 
-    with pytest.raises(InputError, match=r"frame 5 cannot be decoded; the 5 frames before it are in .*kept"):
-        record(moments_of(model, breaking()), tmp_path / "kept", "clip.mp4", "m", 10.0, Kept())
+    summary = record(moments_of(model, breaking()), tmp_path / "kept", "clip.mp4", "m", 10.0, Kept())
+    assert (summary.frames, summary.fault) == (5, "clip.mp4: frame 5 cannot be decoded")
     assert len({row["frame"] for row in rows(tmp_path / "kept" / "frames.csv")}) == 5
     assert len(list(video.read_all(tmp_path / "kept" / "overlay.mp4"))) == 5
     assert {p.name for p in tmp_path.iterdir()} == {"kept", "model"}
@@ -157,8 +176,28 @@ def test_ctrl_c_ends_a_recording_whole(model: Path, tmp_path: Path) -> None:
 
     frames = (Frame(pixels) for pixels in frames_of())
     summary = record(stopped(moments_of(model, frames)), tmp_path / "kept", "camera-0", "m", 10.0, Kept())
-    assert summary.frames == 4
+    assert (summary.frames, summary.interrupted) == (4, True)
     assert len(list(video.read_all(tmp_path / "kept" / "overlay.mp4"))) == 4
+
+
+def test_a_writer_that_fails_leaves_nothing(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(clip: Clip, pixels: np.ndarray, missing: int = 0) -> None:
+        raise OSError(28, "No space left on device", "overlay.mp4")
+
+    monkeypatch.setattr(Clip, "add", full)
+    frames = (Frame(pixels) for pixels in frames_of())
+    with pytest.raises(OSError, match="No space left"):
+        record(moments_of(model, frames), tmp_path / "kept", "test", "m", 10.0, Kept())
+    assert {p.name for p in tmp_path.iterdir()} == {"model"}
+
+
+def test_what_is_no_recording_is_never_replaced(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "thesis.txt").write_text("mine")
+    frames = (Frame(pixels) for pixels in frames_of(2))
+    with pytest.raises(InputError, match="is not a recording and is not replaced"):
+        record(moments_of(model, frames), tmp_path / "kept", "test", "m", 10.0, Kept())
+    assert (tmp_path / "kept" / "thesis.txt").read_text() == "mine"
 
 
 def test_a_stream_without_frames_leaves_nothing(model: Path, tmp_path: Path) -> None:
@@ -170,7 +209,7 @@ def test_a_stream_without_frames_leaves_nothing(model: Path, tmp_path: Path) -> 
 def test_dropped_frames_are_bridged_so_that_the_video_keeps_the_time(model: Path, tmp_path: Path) -> None:
     every = list(moments_of(model, (Frame(pixels) for pixels in frames_of())))
     some = [every[0], every[3], every[11]]
-    summary = record(iter(some), tmp_path / "kept", "camera-0", "m", 10.0, Kept(masks="video"))
+    summary = record(iter(some), tmp_path / "kept", "camera-0", "m", 10.0, Kept(masks="video"), live=True)
     assert summary.frames == 3
     kept = [frame.pixels for frame in video.read_all(tmp_path / "kept" / "masks-1.avi")]
     assert len(kept) == COUNT

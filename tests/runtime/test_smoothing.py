@@ -95,6 +95,51 @@ def test_no_time_smooths_nothing() -> None:
     assert smooth(frame(0.04), given) is given
 
 
+def test_a_cut_to_black_is_another_scene() -> None:
+    for motion in (True, False):
+        smooth = Smoother(Smoothing(1.0, motion), 0.04)
+        smooth(frame(0.0), answer(1.0))
+        black = Frame(np.zeros((HEIGHT, WIDTH), np.uint8), time_s=0.04)
+        assert smooth(black, answer(0.0)).probabilities.max() == 0
+
+
+@pytest.mark.parametrize("shape", [(60, 800), (9, 200), (10, 40), (5, 5), (1, 300)])
+def test_thin_and_tiny_frames_are_smoothed_too(shape: tuple[int, int]) -> None:
+    smooth = Smoother(Smoothing(0.2), 0.04)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, shape).astype(np.uint8)
+    for number in range(3):
+        sure = np.full((1, 1, *shape), 1.0 if number < 2 else 0.0, np.float32)
+        found = smooth(Frame(pixels, time_s=0.04 * number), Answer(sure, None, None))
+    assert found.probabilities.min() > 0.5
+
+
+def test_equal_times_are_no_reason_to_forget() -> None:
+    smooth = Smoother(Smoothing(0.2, motion=False), 0.04)
+    smooth(frame(0.0), answer(1.0))
+    assert smooth(frame(0.0), answer(0.0)).probabilities.max() > 0.5
+
+
+def test_a_box_without_a_size_is_not_averaged() -> None:
+    smooth = Smoother(Smoothing(0.2, motion=False), 0.04)
+    first = smooth(frame(0.0), answer(1.0)).box
+    filtered = Answer(answer(0.0).probabilities, np.zeros(1, np.float32), None, np.zeros((1, 4), np.float32))
+    kept = smooth(frame(0.04), filtered).box
+    assert kept is not None
+    assert first is not None
+    assert np.array_equal(kept, first)
+
+
+def test_each_class_is_smoothed_for_itself() -> None:
+    smooth = Smoother(Smoothing(0.2, motion=False), 0.2)
+    both = np.concatenate([answer(1.0).probabilities, answer(0.4, shift=40).probabilities], axis=1)
+    smooth(frame(0.0), Answer(both, None, None))
+    found = smooth(frame(0.2), Answer(np.zeros_like(both), None, None)).probabilities[0]
+    assert found[0, 60, 70] == pytest.approx(np.exp(-1), abs=1e-3)
+    assert found[1, 60, 110] == pytest.approx(0.4 * np.exp(-1), abs=1e-3)
+    assert found[1, 60, 70] == 0
+
+
 def test_black_frames_do_no_harm() -> None:
     smooth = Smoother(Smoothing(0.2), 0.04)
     black = np.zeros((HEIGHT, WIDTH), np.uint8)

@@ -88,6 +88,60 @@ def test_a_tiff_of_many_pages_is_a_stream_too(nerve: Predictor, tmp_path: Path) 
     assert len(list(segment_stream(nerve, opened, RAW))) == 3
 
 
+class FakeCamera:
+    """A camera of five frames a second that is unplugged after three."""
+
+    def __init__(self, number: int) -> None:
+        self.left, self.released = 3, False
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return True
+
+    def get(self, what: int) -> float:
+        return 5.0
+
+    def grab(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        return True, np.repeat(bright_frame()[..., None], 3, axis=2)
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_a_camera_is_read_until_it_is_unplugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = FakeCamera(0)
+    monkeypatch.setattr("sononerve.io.stream.cv2.VideoCapture", lambda _: camera)
+    opened = open_camera(0, (0.1, 0.1))
+    assert (opened.live, opened.fps, opened.name) == (True, 5.0, "camera-0")
+    frames = opened.open()
+    found = [next(frames) for _ in range(3)]
+    assert all(np.array_equal(frame.pixels, bright_frame()) for frame in found)
+    assert found[0].time_s == 0
+    assert found[0].spacing_mm == (0.1, 0.1)
+    with pytest.raises(InputError, match="camera-0: gives no more frames"):
+        next(frames)
+    assert camera.released
+
+
+def test_a_camera_is_released_when_nobody_asks_any_more(nerve: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = FakeCamera(0)
+    camera.left = 10**9
+    monkeypatch.setattr("sononerve.io.stream.cv2.VideoCapture", lambda _: camera)
+    moments = segment_stream(nerve, open_camera(0), RAW)
+    next(moments)
+    moments.close()
+    assert camera.released
+
+
+def test_times_that_do_not_go_on_are_replaced(nerve: Predictor) -> None:
+    frames = (Frame(bright_frame(), time_s=time) for time in (0.0, 0.0, 0.0, 5.0, 1.0))
+    found = [moment.time_s for moment in segment_stream(nerve, stream(frames), RAW)]
+    assert found == pytest.approx([0, 0.05, 0.1, 5.0, 5.05])
+
+
 def test_a_camera_that_is_not_there_is_said(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="camera-97: the system has none of this number"):
         open_camera(97)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from bright import bright_files, bright_frame, even_files, rising_files
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sononerve.errors import InputError
 from sononerve.frame import Area, Frame
 from sononerve.runtime.answer import Answer
-from sononerve.runtime.bundle import write_bundle
+from sononerve.runtime.bundle import CONFIG, write_bundle
 from sononerve.runtime.predictor import Predictor
 from sononerve.runtime.tiling import joined, tiles_of
 from sononerve.runtime.ways import Ways
@@ -98,6 +99,30 @@ def test_batches_are_answered_frame_by_frame(tmp_path: Path) -> None:
     second[20:30, 70:80] = 100
     found = load(tmp_path, bright_files(), Ways(tile=50)).predict_batch([Frame(first), Frame(second)])
     assert [int(one.labels.sum()) for one in found] == [25, 100]
+
+
+def test_a_nerve_of_a_tile_is_not_lost_in_a_panorama(tmp_path: Path) -> None:
+    """Presence and areas are those of what the network sees, and a nerve fills less of a panorama."""
+    files = bright_files()
+    rules = {"presence": 0.3, "classes": [{"least_area": 0.01}]}
+    recorded = yaml.safe_load(files[CONFIG]) | {"postprocess": rules, "nerve_share": 0.03}
+    pixels = np.full((64, 640), 30, np.uint8)
+    pixels[20:30, 300:312] = 100
+    ruled = files | {CONFIG: yaml.safe_dump(recorded).encode()}
+    whole = load(tmp_path / "a", ruled, Ways()).predict(Frame(pixels))
+    tiled = load(tmp_path / "b", ruled, Ways(tile=64)).predict(Frame(pixels))
+    assert whole.measurements[0].area_px == 0
+    assert tiled.measurements[0].area_px == 120
+    assert tiled.presence > 0.8
+
+
+def test_tiles_are_mirrored_too(tmp_path: Path) -> None:
+    pixels = np.full((40, 120), 30, np.uint8)
+    pixels[10:20, 70:90] = 100
+    answer = load(tmp_path, bright_files(), Ways(flip=True, tile=50)).predict(Frame(pixels))
+    assert np.array_equal(answer.labels == 1, pixels == 100)
+    assert answer.uncertainty is not None
+    assert answer.uncertainty.max() < 1e-6
 
 
 def test_tiny_tiles_are_refused() -> None:

@@ -51,7 +51,20 @@ def test_it_is_known_again_after_a_moment_and_not_after_long() -> None:
     assert numbers(track(seen((1, 40, 50, 20, 20)), 0.0)) == [("nerve", 1)]
     assert numbers(track(seen(), 0.2)) == []
     assert numbers(track(seen((1, 42, 52, 20, 20)), 0.4)) == [("nerve", 1)]
+    for step in range(5):
+        track(seen(), 0.5 + 0.2 * step)
     assert numbers(track(seen((1, 42, 52, 20, 20)), 2.0)) == [("nerve", 2)]
+
+
+def test_frames_far_apart_still_follow_each_other() -> None:
+    track = Tracker()
+    assert [numbers(track(seen((1, 40, 50, 20, 20)), 2.0 * step)) for step in range(4)] == [[("nerve", 1)]] * 4
+
+
+def test_time_that_goes_back_begins_anew() -> None:
+    track = Tracker()
+    track(seen((1, 40, 50, 20, 20)), 5.0)
+    assert numbers(track(seen((1, 40, 50, 20, 20)), 0.0)) == [("nerve", 2)]
 
 
 def test_a_piece_elsewhere_or_of_quite_another_size_is_a_new_one() -> None:

@@ -199,10 +199,12 @@ def evaluate(
     from ..evaluate.report.folder import check_free, write_evaluation
     from ..evaluate.robustness import measure_robustness
     from ..evaluate.run import evaluate as score
+    from ..process import keep_memory
     from ..progress import counted
     from ..runtime.bundle import Bundle
     from ..runtime.ways import Ways
 
+    keep_memory()
     if out is not None:
         check_free(out, overwrite)
     bundle, choice = Bundle.open(model), engine_choice(engine, precision, threads)
@@ -261,12 +263,14 @@ def predict(
 
     A file that cannot be read does not stop the rest; the run then ends with status 1 and a list.
     """
+    from ..process import keep_memory
     from ..progress import counted
     from ..runtime.files import MASK, Target, Wanted, list_files, predict_files
     from ..runtime.predictor import Predictor
     from ..runtime.submission import Submission
     from ..runtime.ways import Ways
 
+    keep_memory()
     found = list_files(files)
     choice = engine_choice(engine, precision, threads, mode)
     predictor = Predictor.load(model, choice, Ways(flip, sensitivity, second_look, tile))

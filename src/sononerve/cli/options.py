@@ -97,7 +97,9 @@ ModelOption = Annotated[
         metavar="MODEL",
     ),
 ]
-ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Cores to use. Default: all.", min=1)]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", help="Cores to use. Default: what 'tune' found, else all.", min=1)
+]
 EngineOption = Annotated[
     EngineName | None,
     typer.Option("--engine", help="What runs the model. Default: what 'tune' found, else OpenVINO where it is."),

@@ -78,6 +78,7 @@ def video(
     Every frame of a file is segmented. A camera's frames are dropped rather than waited for; Ctrl-C ends it, and what
     was recorded is kept. Regions keep their number while they are seen.
     """
+    from ..process import keep_memory
     from ..runtime.predictor import Predictor
     from ..runtime.recording import Kept, check_free
     from ..runtime.smoothing import Smoothing
@@ -89,6 +90,7 @@ def video(
         check_free(folder, overwrite)
     if not 0 <= smooth <= 10:
         raise InputError(f"--smooth {smooth}: expected 0 to 10 seconds")
+    keep_memory()
     predictor = Predictor.load(
         model, engine_choice(engine, precision, threads), Ways(flip, sensitivity, second_look, tile)
     )
@@ -106,6 +108,12 @@ def video(
         told.append(asdict(summary) | {"out": str(folder)})
         if not as_json:
             typer.echo(_line(summary, folder))
+        if summary.fault is not None:
+            typer.echo(f"sononerve: {summary.fault}; the {summary.frames} frames before are in {folder}", err=True)
+            failed = True
+        if summary.interrupted:
+            typer.echo(f"sononerve: stopped; what was recorded is in {folder}", err=True)
+            break
     if as_json:
         typer.echo(json.dumps(told, indent=1))
     if failed:
@@ -151,8 +159,12 @@ def _record(
             predictor.identity,
             stream.fps,
             kept,
+            stream.live,
             lambda moment: progress(moment.index + 1, stream.promised or 0),
         )
+    ended = seconds is None and not summary.interrupted and summary.fault is None
+    if ended and summary.frames < (stream.promised or 0):
+        typer.echo(f"sononerve: warning: {source}: ends after {summary.frames} of {stream.promised} frames", err=True)
     plot = area_over_time(folder / TABLE, Path(stream.name).name)
     if plot is not None:
         write_text(folder / "area.svg", plot.svg)

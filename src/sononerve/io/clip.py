@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 
 LOSSY, LOSSLESS = ".mp4", ".avi"
+FINEST_FPS = 65.0  # above, MPEG-4 has no room for thousandths of a frame a second
 CODECS = {LOSSY: "mp4v", LOSSLESS: "FFV1"}
 
 
@@ -26,11 +27,15 @@ class Clip:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._odd = shape[0] % 2, shape[1] % 2
         height, width = shape[0] + self._odd[0], shape[1] + self._odd[1]
+        fps = round(fps, 1) if fps > FINEST_FPS else fps
         code = cv2.VideoWriter.fourcc(*CODECS[path.suffix])
         self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, fps, (width, height), True)
         self._last: NDArray[np.uint8] | None = None
         if not self._writer.isOpened():
-            raise InputError(f"{path}: this OpenCV writes no such video; expected a build with FFmpeg")
+            raise InputError(
+                f"{path.name}: OpenCV writes no {width} x {height} video of {fps:g} frames a second; leave videos out, "
+                "or install an OpenCV with FFmpeg"
+            )
 
     def add(self, pixels: NDArray[np.uint8], missing: int = 0) -> None:
         """Append a frame, gray ``(H, W)`` or RGB ``(H, W, 3)``; before it the last one again for each ``missing``."""

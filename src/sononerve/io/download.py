@@ -20,7 +20,10 @@ THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 PATIENCE_S = 60.0
 CHUNK = 1 << 20
 AGENT = "sononerve"
-OFFLINE = "check the address and the network, or fetch the file elsewhere and give it with --from FILE"
+OFFLINE = (
+    "check the address and the network, or fetch the file elsewhere and name it in place of the address "
+    "(--from FILE, --model FILE)"
+)
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are here and the bytes there will be; the same where the server does not say."""

@@ -23,6 +23,8 @@ class Stamp(NamedTuple):
 
 def stamp(path: Path) -> Stamp:
     """The file's `Stamp`; raise `InputError` where there is no such file."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; expected a file")
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     found = path.stat()

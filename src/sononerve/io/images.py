@@ -30,7 +30,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from ..errors import InputError
 from ..frame import Frame
 from .atomic import write_bytes
-from .header import MAX_PIXELS, Header
+from .header import MAX_PIXELS, Header, stamp
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
@@ -142,10 +142,9 @@ def pixel_hash(pixels: ByteArray) -> str:
 
 
 def _open(path: Path) -> Image.Image:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size} bytes; expected at most {MAX_BYTES}")
+    size = stamp(path).size
+    if size > MAX_BYTES:
+        raise InputError(f"{path}: {size} bytes; expected at most {MAX_BYTES}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Pillow thinks of it is said below, in one sentence

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def open_file(path: Path, spacing_mm: Spacing | None = None) -> Stream:
             str(path), video.frame_rate(path) or USUAL_FPS, False, header.frames, lambda: _spaced(path, spacing_mm)
         )
 
-    def one_by_one() -> Iterator[Frame]:
+    def one_by_one() -> Generator[Frame]:
         for place in range(header.frames):
             frame = frames.read_frame(path, place)
             yield replace(frame, spacing_mm=frame.spacing_mm or spacing_mm)
@@ -60,8 +61,10 @@ def open_file(path: Path, spacing_mm: Spacing | None = None) -> Stream:
     return Stream(str(path), _rate_of(path, header.frames) or USUAL_FPS, False, header.frames, one_by_one)
 
 
-def _spaced(path: Path, spacing_mm: Spacing | None) -> Iterator[Frame]:
-    return (replace(frame, spacing_mm=spacing_mm) for frame in video.read_all(path))
+def _spaced(path: Path, spacing_mm: Spacing | None) -> Generator[Frame]:
+    with closing(video.read_all(path)) as found:
+        for frame in found:
+            yield replace(frame, spacing_mm=spacing_mm)
 
 
 def _rate_of(path: Path, count: int) -> float | None:
@@ -82,7 +85,7 @@ def open_camera(number: int, spacing_mm: Spacing | None = None) -> Stream:
         raise InputError(f"{name}: the system has none of this number, or another program uses it")
     fps = float(capture.get(cv2.CAP_PROP_FPS))
 
-    def watch() -> Iterator[Frame]:
+    def watch() -> Generator[Frame]:
         began = None
         try:
             while capture.grab():
@@ -90,6 +93,7 @@ def open_camera(number: int, spacing_mm: Spacing | None = None) -> Stream:
                 began = now if began is None else began
                 pixels, _ = video.decoded(capture, name)
                 yield Frame(to_gray(pixels, Path(name)), spacing_mm, now - began, name)
+            raise InputError(f"{name}: gives no more frames; look at its cable, and start again")
         finally:
             capture.release()
 

@@ -16,7 +16,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -65,7 +65,7 @@ def read_frame(path: Path, place: int | None = None) -> Frame:
     return Frame(to_gray(pixels, path), time_s=seconds, source=f"{path}#{wanted}")
 
 
-def read_all(path: Path) -> Iterator[Frame]:
+def read_all(path: Path) -> Generator[Frame]:
     """Every frame that the decoder gives, in order, in constant memory; the header's number is not believed.
 
     Raises `InputError` for what is no such video, and for a frame that cannot be decoded.

@@ -9,11 +9,12 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import InputError
-from ..io.download import check_sha256, download, shown
+from ..io.download import download, shown
 from ..io.home import home
 from ..progress import counted
 
 MOST_BYTES = 2_000_000_000
+LONGEST_NAME = 100
 HUB, HUB_SETTING = "https://huggingface.co", "HF_ENDPOINT"
 BY_HASH = re.compile(r"sha256=([0-9A-Fa-f]{64})")
 IN_REPOSITORY = re.compile(r"hf://([\w.-]+/[\w.-]+)@([0-9a-f]{40})/([\w./ -]+)")
@@ -29,14 +30,16 @@ def fetch_bundle(address: str) -> Path:
     """
     if address.startswith("hf://"):
         return _from_hub(address)
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise InputError(f"{address}: not an address ({error}); expected {EXPECTED}") from error
     told = BY_HASH.fullmatch(parts.fragment)
     if told is None:
         raise InputError(f"{shown(address)}: does not say which file is meant; expected {EXPECTED}")
     sha256 = told[1].lower()
     place = _place(sha256, unquote(parts.path))
-    if place.is_file():
-        check_sha256(str(place), _sha256_of(place), sha256)
+    if place.is_file() and _sha256_of(place) == sha256:
         return place
     return _fetched(parts._replace(fragment="").geturl(), place, sha256)
 
@@ -46,16 +49,15 @@ def _from_hub(address: str) -> Path:
     if told is None or ".." in told[3].split("/"):
         raise InputError(f"{address}: not a file of a repository at a commit; expected {EXPECTED}")
     repository, commit, path = told.groups()
-    place = _place(hashlib.sha256(address.encode()).hexdigest(), path)
-    if place.is_file():
-        return place
     hub = os.environ.get(HUB_SETTING, "").rstrip("/") or HUB
-    return _fetched(f"{hub}/{repository}/resolve/{commit}/{quote(path)}", place, None)
+    whole = f"{hub}/{repository}/resolve/{commit}/{quote(path)}"
+    place = _place(hashlib.sha256(whole.encode()).hexdigest(), path)
+    return place if place.is_file() else _fetched(whole, place, None)
 
 
 def _place(key: str, path: str) -> Path:
     """Where it is kept, under its own last name: that is what scores and cards call it."""
-    name = re.sub(r"[^\w.-]", "_", path.rpartition("/")[2]).lstrip(".") or "model.sono"
+    name = re.sub(r"[^\w.-]", "_", path.rpartition("/")[2]).lstrip(".")[-LONGEST_NAME:] or "model.sono"
     return home() / "models" / key[:32] / name
 
 

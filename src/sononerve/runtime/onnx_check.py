@@ -29,6 +29,8 @@ def check_graph(content: bytes, name: str) -> None:
     """Raise `InputError` where the ONNX file ``name`` reads other files, has operators of its own, or is damaged."""
     try:
         _model(memoryview(content), name)
+    except InputError:
+        raise
     except (IndexError, ValueError) as error:
         raise InputError(f"{name}: not a graph of ONNX ({error}); export it again") from error
 
@@ -105,6 +107,8 @@ def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     while place < len(content):
         key, place = _varint(content, place)
         number, kind = key >> 3, key & 7
+        if number == 0 or key >> 32:  # others read the lower 32 bits alone, and would see another field
+            raise ValueError(f"a field of number {number}")
         if kind == VARINT:
             value, place = _varint(content, place)
             yield number, value

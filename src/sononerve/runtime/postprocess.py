@@ -48,14 +48,18 @@ class PostProcess(BaseModel):
     blur: float = Field(default=0.0, ge=0, le=0.1)
     classes: tuple[ClassRules, ...] = ()
 
-    def labels(self, probabilities: Floats, presence: float = 1.0) -> Labels:
-        """Labels uint8 ``(H, W)`` from ``probabilities`` ``(C, H, W)`` and the frame's ``presence``, 0..1."""
+    def labels(self, probabilities: Floats, presence: float = 1.0, seen: tuple[int, int] | None = None) -> Labels:
+        """Labels uint8 ``(H, W)`` from ``probabilities`` ``(C, H, W)`` and the frame's ``presence``, 0..1.
+
+        ``seen``: what "the frame" is for blur and areas, (H, W): a tile, where that is what the network saw.
+        """
+        height, width = seen or probabilities.shape[1:]
         if presence < self.presence:
             return np.zeros(probabilities.shape[1:], np.uint8)
-        labels = label_map(blurred(probabilities, self.blur), self.threshold)
+        labels = label_map(blurred(probabilities, self.blur * max(height, width)), self.threshold)
         for label, rules in enumerate(self.classes, start=1):
             if rules != AS_FOUND:
-                apply_rules(labels, label, rules)
+                apply_rules(labels, label, rules, height * width)
         return labels
 
     @property
@@ -98,16 +102,15 @@ def label_map(probabilities: Floats, threshold: float = 0.5) -> Labels:
     return labels
 
 
-def blurred(probabilities: Floats, share: float) -> Floats:
-    """Probabilities ``(C, H, W)`` smoothed by a Gaussian of ``share`` of the frame's longer side; 0 changes nothing."""
-    sigma = share * max(probabilities.shape[1:])
+def blurred(probabilities: Floats, sigma: float) -> Floats:
+    """Probabilities ``(C, H, W)`` smoothed by a Gaussian of ``sigma`` pixels; 0 changes nothing."""
     if sigma < 0.1:
         return probabilities
     return np.stack([cv2.GaussianBlur(one, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) for one in probabilities])
 
 
-def apply_rules(labels: Labels, label: int, rules: ClassRules) -> None:
-    """Change ``labels`` ``(H, W)`` in place, as the rules of the class ``label`` say."""
+def apply_rules(labels: Labels, label: int, rules: ClassRules, whole: int) -> None:
+    """Change ``labels`` ``(H, W)`` in place, as the rules of the class ``label`` say; ``whole``: the frame's pixels."""
     inside = (labels == label).astype(np.uint8)
     rows = np.flatnonzero(inside.any(1))
     if not len(rows):
@@ -116,7 +119,7 @@ def apply_rules(labels: Labels, label: int, rules: ClassRules) -> None:
     inside = inside[rows[0] : rows[-1] + 1]
     count, pieces, found, _ = cv2.connectedComponentsWithStats(inside, connectivity=ONE_BY_ONE)
     areas = found[:, cv2.CC_STAT_AREA]
-    kept = areas >= rules.least_area * labels.size
+    kept = areas >= rules.least_area * whole
     kept[0] = False
     if rules.largest and count > 1:
         kept &= np.arange(count) == 1 + areas[1:].argmax()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,11 @@ class Predictor:
             self._look_again(pixels, answer)
         return answer
 
+    def _seen_at_once(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """How much of a frame (H, W) is seen by one look: all of it, or a tile."""
+        tile = self.ways.tile or max(shape)
+        return min(shape[0], tile), min(shape[1], tile)
+
     def _is_large(self, pixels: NDArray[np.uint8]) -> bool:
         return self.ways.tile is not None and max(pixels.shape[2:]) > self.ways.tile
 
@@ -112,8 +118,17 @@ class Predictor:
         answers = []
         for one in pixels:
             looks = [self._answer_filtered(np.ascontiguousarray(one[None, :, *tile.slices])) for tile in tiles]
-            answers.append(joined(looks, tiles, (height, width)))
+            answers.append(joined([self._with_presence(look) for look in looks], tiles, (height, width)))
         return stacked(answers)
+
+    def _with_presence(self, answer: Answer) -> Answer:
+        """The answer for a tile with its presence: a nerve that fills a tile is lost in what fills a panorama."""
+        if answer.presence is not None:
+            return answer
+        share = self.bundle.config.nerve_share
+        return replace(
+            answer, presence=np.array([presence_of(one[0], share) for one in answer.probabilities], np.float32)
+        )
 
     def _answer_filtered(self, pixels: NDArray[np.uint8]) -> Answer:
         return self._answer(pixels) if self._filter is None else self._filtered(pixels, self._filter)
@@ -155,6 +170,8 @@ class Predictor:
             x, y, wide, high = (float(v) for v in box * np.array([width, height, width, height], np.float32))
             corners = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
             area = Area.close_up(corners, (height, width), self.bundle.config.close_up)
+            if self._is_large(pixels) and max(area.shape) >= max(self._seen_at_once((height, width))):
+                continue  # a tile looked more closely
             closely = self._answer(np.ascontiguousarray(pixels[i : i + 1, :, *area.slices]))
             answer.probabilities[i, :, *area.slices] = closely.probabilities[0]
             if answer.disagreement is not None and closely.disagreement is not None:
@@ -165,7 +182,7 @@ class Predictor:
         probabilities = answer.probabilities[i]
         share = self.bundle.config.nerve_share
         seen = presence_of(probabilities[0], share) if answer.presence is None else float(answer.presence[i])
-        labels = self.bundle.config.postprocess.labels(probabilities, seen)
+        labels = self.bundle.config.postprocess.labels(probabilities, seen, self._seen_at_once(frame.shape))
         uncertainty = None if answer.disagreement is None else answer.disagreement[i]
         box = None if answer.box is None else _box_in(frame, answer.box[i])
         return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty, box)

@@ -10,7 +10,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, TextIO
@@ -48,7 +48,8 @@ class Summary:
 
     ``frames``: that were segmented; ``dropped``: that were not, for they came too fast. ``seconds``: how long it took,
     ``fps``: frames segmented in a second of it. ``flicker`` and ``switches``: see `Flicker`. ``tracks``: how many
-    regions had a number of their own.
+    regions had a number of their own. ``fault``: why it ended before its source did, None where it did not.
+    ``interrupted``: whether a person ended it.
     """
 
     source: str
@@ -60,6 +61,8 @@ class Summary:
     flicker: float | None
     switches: int
     tracks: int
+    fault: str | None = None
+    interrupted: bool = False
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
@@ -80,46 +83,46 @@ def record(
     model: str,
     fps: float,
     kept: Kept,
+    live: bool = False,
     progress: Callable[[Moment], None] | None = None,
 ) -> Summary:
-    """Write the moments of a stream to ``folder`` while the next ones are being found.
+    """Write the moments of a stream to ``folder`` while the next ones are being found, and replace a recording there.
 
-    Ctrl-C ends a recording, and what there is of it is whole. So it is where the stream cannot be read further: the
-    `InputError` says how many frames came before. ``fps``: of the videos. Frames that were dropped are there a second
-    time, so that they keep the time.
+    Ctrl-C ends a recording, and what there is of it is whole. So it is where the stream cannot be read further; the
+    summary says why. ``fps``: of the videos. ``live``: in them the frame before stands for those that did not come in
+    time, so that they keep it. Raises `InputError` where no frame comes, and where ``folder`` holds anything else.
     """
     began = time.monotonic()
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    fault: InputError | None = None
+    fault, interrupted = None, False
     try:
-        with _Writer(building, fps, kept) as writer, Behind(writer.add, MOST_BEHIND) as behind:
+        with _Writer(building, fps, kept, live) as writer, Behind(writer.add, MOST_BEHIND) as behind:
             try:
                 for moment in moments:
                     behind.put(moment)
                     if progress is not None:
                         progress(moment)
             except InputError as error:
-                fault = error
+                fault = str(error)
             except KeyboardInterrupt:
-                pass
+                interrupted = True
         if writer.frames == 0:
-            raise fault or InputError(f"{source}: no frame came; expected at least one")
-        summary = writer.summary(source, model, time.monotonic() - began)
+            raise InputError(fault or f"{source}: no frame came; expected at least one")
+        summary = replace(writer.summary(source, model, time.monotonic() - began), fault=fault, interrupted=interrupted)
         write_text(building / SUMMARY, json.dumps(asdict(summary), indent=1) + "\n")
         building.chmod(0o755)
+        check_free(folder, overwrite=True)
         put_folder(building, folder.absolute())
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    if fault is not None:
-        raise InputError(f"{fault}; the {writer.frames} frames before it are in {folder}")
     return summary
 
 
 class _Writer:
-    def __init__(self, folder: Path, fps: float, kept: Kept) -> None:
+    def __init__(self, folder: Path, fps: float, kept: Kept, live: bool) -> None:
         self.frames, self.dropped = 0, 0
-        self._folder, self._fps, self._kept = folder, fps, kept
+        self._folder, self._fps, self._kept, self._live = folder, fps, kept, live
         self._flicker, self._tracks = Flicker(), 0
         self._table: TextIO = (folder / TABLE).open("w", newline="", encoding="utf-8")
         self._rows = csv.DictWriter(self._table, COLUMNS)
@@ -133,7 +136,8 @@ class _Writer:
         labels = moment.segmentation.labels
         if self.frames == 0:
             self._open(labels.shape, moment.segmentation.classes)
-        missing = moment.index - self._next if self.frames else 0
+        place = round(moment.time_s * self._fps)
+        missing = max(0, place - self._next) if self._live and self.frames else 0
         self._rows.writerows(rows_of(moment))
         if self._drawn is not None:
             self._drawn.add(draw(moment), missing)
@@ -143,7 +147,7 @@ class _Writer:
             self._arrays.writestr(f"{moment.index:06}.npy", _npy(labels))
         self._flicker.add(labels, moment.segmentation.presence)
         self._tracks = max(self._tracks, *(region.track for region in moment.regions), 0)
-        self.frames, self.dropped, self._next = self.frames + 1, moment.dropped, moment.index + 1
+        self.frames, self.dropped, self._next = self.frames + 1, moment.dropped, max(place, self._next) + 1
 
     def _open(self, shape: tuple[int, ...], classes: tuple[str, ...]) -> None:
         height, width = shape

@@ -19,6 +19,7 @@ Places = tuple[Floats, Floats]
 Picture = TypeVar("Picture", Bytes, Floats)
 
 FLOW_SIDE = 160  # pixels of the longer side on which movement is looked for
+THINNEST = 32  # a side below it ends the search for flow, and with it the process
 SCENE_SIDE = 48
 NOTHING = 0.05  # a probability that blends to nothing
 SAME_SCENE, SAME_AS_IT_IS = 0.85, 0.75
@@ -82,7 +83,7 @@ class Smoother:
             _blended(answer.probabilities, remembered.probabilities, weight, flow),
             _between(answer.presence, remembered.presence, weight),
             answer.disagreement,
-            _between(answer.box, remembered.box, weight),
+            _between_boxes(answer.box, remembered.box, weight),
         )
 
     def _movement(self, now: Bytes, before: Bytes) -> Floats:
@@ -109,18 +110,26 @@ def _between(new: Floats | None, old: Floats | None, weight: np.float32) -> Floa
     return new if new is None or old is None else new + weight * (old - new)
 
 
+def _between_boxes(new: Floats | None, old: Floats | None, weight: np.float32) -> Floats | None:
+    """The same of boxes; one without a size, of a frame that was filtered early, says nothing."""
+    if new is None or old is None or not old[..., 2:].any():
+        return new
+    return _between(new, old, weight) if new[..., 2:].any() else old
+
+
 def _seconds_between(one: Frame, two: Frame, usual: float) -> float | None:
-    """How much later the second is; None where it is not later."""
-    if one.time_s is None or two.time_s is None:
+    """How much later the second is; as usual where their times do not tell, None where it is earlier."""
+    if one.time_s is None or two.time_s is None or one.time_s == two.time_s:
         return usual
     return two.time_s - one.time_s if two.time_s > one.time_s else None
 
 
 def _shrunk(pixels: Bytes, side: int) -> Bytes:
-    share = side / max(pixels.shape)
-    if share >= 1:
+    """The frame with at most ``side`` pixels on its longer side, and never too thin for flow."""
+    share = min(1.0, side / max(pixels.shape))
+    height, width = (max(THINNEST, round(share * length)) for length in pixels.shape)
+    if (height, width) == pixels.shape:
         return pixels
-    height, width = (max(16, round(share * length)) for length in pixels.shape)
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -143,4 +152,6 @@ def _likeness(one: Bytes, two: Bytes) -> float:
     smallest = [cv2.resize(each, (SCENE_SIDE, SCENE_SIDE), interpolation=cv2.INTER_AREA) for each in (one, two)]
     a, b = (each.astype(np.float32) - each.mean(dtype=np.float32) for each in smallest)
     spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / spread if spread else 1.0
+    if spread == 0:  # one of them shows nothing
+        return float(not a.any() and not b.any())
+    return float((a * b).sum()) / spread

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from ..errors import InputError
@@ -43,13 +43,12 @@ def segment_stream(predictor: Predictor, stream: Stream, smoothing: Smoothing = 
     answer is never older than one frame takes. Frames without a time get one by the stream's rate. Raises `InputError`
     where the stream cannot be read further, or its frames change their size.
 
-    >>> for moment in segment_stream(predictor, open_file(Path("clip.mp4"))):  # doctest: +SKIP
+    >>> for moment in segment_stream(predictor, open_stream("clip.mp4")):  # doctest: +SKIP
     ...     print(moment.time_s, moment.segmentation.presence)
     """
     smooth, track = Smoother(smoothing, 1 / stream.fps), Tracker()
     shape: tuple[int, int] | None = None
-    numbered = enumerate(_timed(stream))
-    with Ahead(numbered, 1 if stream.live else READ_AHEAD, drop=stream.live) as frames:
+    with Ahead(_timed(stream), 1 if stream.live else READ_AHEAD, drop=stream.live) as frames:
         for index, frame in frames:
             if shape is not None and frame.shape != shape:
                 raise InputError(
@@ -61,6 +60,14 @@ def segment_stream(predictor: Predictor, stream: Stream, smoothing: Smoothing = 
             yield Moment(index, segmentation, track(segmentation, frame.time_s or 0.0), frames.dropped)
 
 
-def _timed(stream: Stream) -> Iterator[Frame]:
-    for index, frame in enumerate(stream.open()):
-        yield frame if frame.time_s is not None else replace(frame, time_s=index / stream.fps)
+def _timed(stream: Stream) -> Iterator[tuple[int, Frame]]:
+    """The frames with their numbers, and with times that go on: one that has none comes as much later as usual."""
+    frames, last = stream.open(), -1 / stream.fps
+    try:
+        for index, frame in enumerate(frames):
+            known = frame.time_s if frame.time_s is not None and frame.time_s > last else last + 1 / stream.fps
+            yield index, frame if frame.time_s == known else replace(frame, time_s=known)
+            last = known
+    finally:
+        if isinstance(frames, Generator):  # it holds a file or a camera
+            frames.close()

@@ -47,11 +47,14 @@ class Tracker:
     def __init__(self) -> None:
         self._tracks: list[_Track] = []
         self._given = 0
+        self._last_s = -inf
 
     def __call__(self, segmentation: Segmentation, time_s: float) -> tuple[Region, ...]:
         """The frame's regions, the largest first."""
         found = pieces(segmentation)
-        self._tracks = [track for track in self._tracks if time_s - track.seen_s <= LOST_S]
+        known = [track for track in self._tracks if track.seen_s == self._last_s or time_s - track.seen_s <= LOST_S]
+        self._tracks = known if time_s >= self._last_s else []
+        self._last_s = time_s
         partner = _matched([track.region for track in self._tracks], found)
         regions = []
         for place, piece in enumerate(found):

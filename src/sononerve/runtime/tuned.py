@@ -57,11 +57,9 @@ def remember(bundle: Bundle, mode: Mode, fastest: Mapping[Precision, EngineChoic
 
 def _read(place: Path) -> _Remembered | None:
     """What was remembered on this machine as it is now; None where that is nothing."""
-    if not place.is_file():
-        return None
     try:
         remembered = _Remembered.model_validate_json(place.read_bytes())
-    except ValidationError:
+    except (OSError, ValidationError):
         return None
     return remembered if remembered.machine == _machine() else None
 
@@ -76,5 +74,11 @@ def _place() -> Path:
 
 def _machine() -> str:
     """What the times depend on: the processor and the engines' versions."""
-    versions = {name: importlib.metadata.version(name) for name in installed_engines()}
-    return json.dumps([processor(), versions])
+    return json.dumps([processor(), {name: _version(name) for name in installed_engines()}])
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # a build for GPUs is distributed under another name
+        return "unknown"

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
@@ -51,15 +51,21 @@ def tune(bundle: Bundle, frame: Frame | None = None) -> tuple[Timed, ...]:
 
 
 def _one_by_one(bundle: Bundle, frame: Frame, precisions: Sequence[Precision]) -> list[Timed]:
+    """Every engine and precision on all cores, and then the fastest engine of each precision on fewer."""
     cores = os.cpu_count() or 1
-    threads = sorted({*(2**power for power in range(cores.bit_length()) if 2**power <= cores), cores})
-    predictors = {
-        choice: predictor
-        for engine in installed_engines()
-        for precision in precisions
-        for count in threads
-        if (predictor := _opened(bundle, choice := EngineChoice(engine, precision, count))) is not None
-    }
+    whole = _raced(bundle, frame, [EngineChoice(e, p, cores) for e in installed_engines() for p in precisions])
+    fewer = [2**power for power in range(cores.bit_length()) if 2**power < cores]
+    for precision in precisions:
+        its = [one for one in whole if one.choice.precision == precision]
+        if its and fewer:
+            best = min(its, key=lambda one: one.ms)
+            again = [replace(best.choice, threads=count) for count in [*fewer, cores]]
+            whole = [one for one in whole if one is not best] + _raced(bundle, frame, again)
+    return whole
+
+
+def _raced(bundle: Bundle, frame: Frame, choices: Sequence[EngineChoice]) -> list[Timed]:
+    predictors = {c: predictor for c in choices if (predictor := _opened(bundle, c)) is not None}
     taken = race(predictors, [frame] * FRAMES) if predictors else {}
     return [Timed(choice, median(each)) for choice, each in taken.items()]
 

@@ -55,13 +55,15 @@ def choose_postprocess(bundle: Bundle, dataset: Dataset, progress: Callable[[int
     least 0.002 and the 99 % interval of the gain, over subjects or clusters, lies above 0.
     """
     scope = scope_of(bundle, dataset, "tune")
-    groups = len(set(scope.groups))
+    places = _some(len(scope.indices))
+    groups = len({scope.groups[place] for place in places})
     if groups < FEWEST_GROUPS:
         reason = (
             f"plain: the tune part has frames of {groups} subjects or clusters, of which {FEWEST_GROUPS} are needed"
         )
         return Chosen(PLAIN, (reason,))
-    seen = _look(Predictor(bundle), dataset, scope.indices, scope.groups, progress)
+    chosen_frames = [(scope.indices[place], scope.groups[place]) for place in places]
+    seen = _look(Predictor(bundle), dataset, chosen_frames, progress)
     chosen, reasons = PLAIN, list[str]()
     now = _scores(seen, chosen, len(dataset.classes))
     for candidates in _families(seen, len(dataset.classes)):
@@ -82,22 +84,27 @@ def frames_looked_at(tune: int) -> int:
     return min(tune, MOST_FRAMES)
 
 
+def _some(count: int) -> list[int]:
+    """Which of so many frames are looked at, spread evenly."""
+    places = np.linspace(0, count - 1, frames_looked_at(count)).round().astype(int)
+    return [int(place) for place in np.unique(places)]
+
+
 def _look(
     predictor: Predictor,
     dataset: Dataset,
-    indices: Sequence[int],
-    groups: Sequence[str],
+    frames: Sequence[tuple[int, str]],
     progress: Callable[[int, int], None] | None,
 ) -> list[_Seen]:
-    places = np.unique(np.linspace(0, len(indices) - 1, frames_looked_at(len(indices))).round().astype(int)).tolist()
+    """The answers for frames of the data set, by their index, of these groups."""
     seen = []
-    for number, place in enumerate(places, start=1):
-        sample = dataset[indices[place]]
+    for number, (index, group) in enumerate(frames, start=1):
+        sample = dataset[index]
         assert sample.labels is not None
         answer = predictor.predict(sample.frame)
-        seen.append(_Seen(answer.probabilities.astype(np.float16), answer.presence, sample.labels, groups[place]))
+        seen.append(_Seen(answer.probabilities.astype(np.float16), answer.presence, sample.labels, group))
         if progress is not None:
-            progress(number, len(places))
+            progress(number, len(frames))
     return seen
 
 
@@ -128,8 +135,9 @@ def _families(seen: Sequence[_Seen], classes: int) -> Iterator[Family]:
         small = _small_piece(seen, label)
         yield _of_class(label, classes, [{"least_area": share * small} for share in SHARES_OF_SMALL if small > 0])
         yield _of_class(label, classes, [{"fill_holes": True}])
-    holding = sum(bool((frame.truth == 1).any()) for frame in seen)
-    if min(holding, len(seen) - holding) >= FEWEST_GROUPS:
+    holding = {frame.group for frame in seen if (frame.truth == 1).any()}
+    lacking = {frame.group for frame in seen if not (frame.truth == 1).any()}
+    if min(len(holding), len(lacking)) >= FEWEST_GROUPS:
         yield lambda rules: (rules.model_copy(update={"presence": value}) for value in PRESENCES)
 
 
