@@ -95,7 +95,7 @@ def content(data):
     ("name", "write", "fix"),
     [
         ("a.png", lambda _: None, "no such file"),
-        ("a.png", lambda path: path.mkdir(), "no such file"),
+        ("a.png", lambda path: path.mkdir(), "is a folder"),
         ("a.png", content(b""), "expected PNG, JPEG, TIFF or BMP"),
         ("a.png", content(b"patient,side\n1,left\n"), "expected PNG, JPEG, TIFF or BMP"),
         ("a.tif", content(b"II*\x00"), ""),
