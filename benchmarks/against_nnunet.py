@@ -13,6 +13,10 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 NAME = "Dataset001_Frames"
 
@@ -42,7 +46,7 @@ def mirror_name(mirror: bool) -> str:
     return "mirrored" if mirror else "plain"
 
 
-def run(predictor, files: list[Path], out: Path) -> None:  # noqa: ANN001
+def run(predictor: nnUNetPredictor, files: list[Path], out: Path) -> None:
     """From the PNG on disk to the mask on disk, by the predictor's own reading, preprocessing and writing."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)

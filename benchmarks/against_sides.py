@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 Segment = Callable[[Sequence[Path], Path], None]
 
 
@@ -41,7 +44,11 @@ def many(model: Path) -> Segment:
 
     keep_memory()
     predictor = Predictor.load(model)
-    return lambda files, out: predict_files(predictor, list_files(files), out, Wanted(overlays=False)) and None
+
+    def segment(files: Sequence[Path], out: Path) -> None:
+        predict_files(predictor, list_files(files), out, Wanted(overlays=False))
+
+    return segment
 
 
 def one_by_one(model: Path) -> Segment:
@@ -86,7 +93,6 @@ def eager(model: Path) -> Segment:
 
 def smp(_: Path) -> Segment:
     """What a published notebook does: ResNet-34 encoder, the frame padded to a multiple of 32, sigmoid, 0.5."""
-    import numpy as np
     import torch
     from torch.nn import functional as F
 
@@ -109,13 +115,13 @@ def smp(_: Path) -> Segment:
     return segment
 
 
-def _read(file: Path):  # noqa: ANN202
+def _read(file: Path) -> NDArray[np.uint8]:
     import cv2
 
-    return cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    return np.asarray(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def _write(file: Path, labels) -> None:  # noqa: ANN001
+def _write(file: Path, labels: NDArray[np.uint8]) -> None:
     import cv2
 
     cv2.imwrite(str(file), labels)
