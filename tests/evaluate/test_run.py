@@ -100,7 +100,7 @@ def test_the_model_is_called_by_its_run_and_the_data_by_its_folder(bright: Make,
 
 def test_the_scores_say_how_each_frame_was_looked_at(bright: Make, dataset: Dataset) -> None:
     plain, flipped = evaluate(bright(), dataset).scores, evaluate(bright(), dataset, ways=Ways(flip=True)).scores
-    once = {"flip": False, "sensitivity": None, "second_look": False}
+    once = {"flip": False, "sensitivity": None, "second_look": False, "tile": None}
     assert json.loads(plain.to_json())["ways"] == once
     assert json.loads(flipped.to_json())["ways"] == once | {"flip": True}
     assert flipped.overall.classes["nerve"].scores == plain.overall.classes["nerve"].scores

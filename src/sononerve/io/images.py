@@ -20,7 +20,6 @@ import logging
 import warnings
 from pathlib import Path
 
-import cv2
 import imagecodecs
 import numpy as np
 import tifffile
@@ -112,6 +111,8 @@ def write_png(path: Path, pixels: ByteArray | NDArray[np.uint16], quickly: bool 
     ``quickly``: in less than half of the time, and half as large again.
     """
     if quickly:
+        import cv2  # what reads a picture does without
+
         _, content = cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels)
         write_bytes(path, content.tobytes())
         return
