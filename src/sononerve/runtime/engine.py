@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .bundle import Bundle, Precision
 from .onnx_check import check_graph
+from .signal_stack import kept_signal_stack
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -170,7 +171,8 @@ class _OpenVino:
 
     def run(self, given: Mapping[str, NDArray[Any]]) -> Tensors:
         shapes = tuple(given[name].shape for name in self.inputs)
-        found = self._for(shapes).infer(dict(given))
+        with kept_signal_stack():
+            found = self._for(shapes).infer(dict(given))
         return dict(zip(self.outputs, found, strict=True))
 
     def _for(self, shapes: tuple[tuple[int, ...], ...]) -> _Compiled:
