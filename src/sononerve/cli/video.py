@@ -113,6 +113,7 @@ def video(
             failed = True
         if summary.interrupted:
             typer.echo(f"sononerve: stopped; what was recorded is in {folder}", err=True)
+            failed = failed or not source.isdecimal()  # a camera ends no other way
             break
     if as_json:
         typer.echo(json.dumps(told, indent=1))
