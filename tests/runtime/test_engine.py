@@ -14,18 +14,20 @@ from sononerve.errors import InputError
 from sononerve.frame import Frame
 from sononerve.runtime.bundle import GRAPH, Bundle, write_bundle
 from sononerve.runtime.engine import (
-    ENGINES,
-    OWN_SIZES,
+    CPU_ENGINES,
+    GPU_ENGINES,
     EngineChoice,
     EngineName,
     default_engine,
     in_precision,
     open_engine,
 )
+from sononerve.runtime.onnx_runtime import PROVIDERS
+from sononerve.runtime.open_vino import OWN_SIZES
 from sononerve.runtime.predictor import Predictor
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=CPU_ENGINES)
 def engine(request: pytest.FixtureRequest) -> EngineName:
     pytest.importorskip(request.param)
     return request.param
@@ -77,7 +79,7 @@ def test_a_bundle_runs_in_the_precision_that_it_is_meant_for(tmp_path: Path) -> 
 
 
 def test_bf16_is_refused_where_the_engine_has_none(bundle: Path) -> None:
-    with pytest.raises(InputError, match=r"ONNX Runtime has none.*--engine openvino, or --precision fp32"):
+    with pytest.raises(InputError, match=r"ONNX Runtime is not run in it.*--engine openvino, or --precision fp32"):
         Predictor.load(bundle, EngineChoice(engine="onnxruntime", precision="bf16"))
 
 
@@ -88,6 +90,23 @@ def test_without_openvino_onnx_runtime_runs_and_openvino_is_told_how_to_install(
     assert default_engine() == "onnxruntime"
     with pytest.raises(InputError, match=r"pip install 'sononerve\[openvino\]'"):
         Predictor.load(bundle, EngineChoice(engine="openvino"))
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+@pytest.mark.parametrize("gpu", GPU_ENGINES)
+def test_an_engine_on_a_gpu_is_never_replaced_by_the_processor_in_silence(
+    bundle: Path, gpu: EngineName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    wanted = PROVIDERS[gpu].name
+    if wanted in onnxruntime.get_available_providers():
+        pytest.skip("ONNX Runtime is built for GPUs here")
+    with pytest.raises(InputError, match=rf"{wanted}: .*onnxruntime-gpu in place of.*another --engine"):
+        Predictor.load(bundle, EngineChoice(engine=gpu))
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [wanted])
+    with pytest.raises(InputError, match=rf"{wanted}: .*another --engine.*'sononerve tune' measures again"):
+        Predictor.load(bundle, EngineChoice(engine=gpu))
 
 
 def test_a_graph_that_no_engine_knows_is_refused_on_one_line(bundle: Path, engine: EngineName) -> None:

@@ -11,7 +11,7 @@ import torch
 from sononerve.data.preprocess import Preprocess
 from sononerve.models import build
 from sononerve.models.transcgu import TransCGUNet
-from sononerve.runtime.engine import ENGINES, Engine, EngineChoice, EngineName, open_graph
+from sononerve.runtime.engine import CPU_ENGINES, Engine, EngineChoice, EngineName, open_graph
 from sononerve.runtime.filtering import EarlyFilter
 from sononerve.train.filter_graph import filter_graphs
 from sononerve.train.graph import bundle_graph
@@ -47,7 +47,7 @@ class Graphs:
         return self.whole.run({"frame": frames})
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=CPU_ENGINES)
 def engine(request: pytest.FixtureRequest) -> EngineName:
     pytest.importorskip(request.param)
     return request.param

@@ -16,7 +16,7 @@ from sononerve.data.preprocess import Preprocess
 from sononerve.io.images import read_frame
 from sononerve.models import build
 from sononerve.models.output import Output, SegmentationModel, probabilities
-from sononerve.runtime.engine import ENGINES, EngineChoice, EngineName, open_graph
+from sononerve.runtime.engine import CPU_ENGINES, EngineChoice, EngineName, open_graph
 from sononerve.train.calibrate import Temperatures
 from sononerve.train.graph import bundle_graph
 
@@ -71,7 +71,7 @@ def lively(model: SegmentationModel) -> SegmentationModel:
     return model
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=CPU_ENGINES)
 def engine(request: pytest.FixtureRequest) -> EngineName:
     pytest.importorskip(request.param)
     return request.param

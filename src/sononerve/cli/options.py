@@ -50,6 +50,8 @@ class EngineName(StrEnum):
 
     openvino = "openvino"
     onnxruntime = "onnxruntime"
+    cuda = "cuda"
+    tensorrt = "tensorrt"
 
 
 class ModeName(StrEnum):
@@ -102,7 +104,10 @@ ThreadsOption = Annotated[
 ]
 EngineOption = Annotated[
     EngineName | None,
-    typer.Option("--engine", help="What runs the model. Default: what 'tune' found, else OpenVINO where it is."),
+    typer.Option(
+        "--engine",
+        help="What runs the model; the last two on a GPU. Default: what 'tune' found, else OpenVINO where it is.",
+    ),
 ]
 RunPrecisionOption = Annotated[
     RunPrecisionName | None,

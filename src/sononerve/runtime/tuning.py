@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError
 from ..frame import Frame
 from .bundle import Bundle, Precision
-from .engine import MODES, PRECISIONS, EngineChoice, installed_engines
+from .engine import ENGINES, MODES, PRECISIONS, EngineChoice
 from .predictor import Predictor
 from .race import race
 from .tuned import remember
@@ -53,7 +53,7 @@ def tune(bundle: Bundle, frame: Frame | None = None) -> tuple[Timed, ...]:
 def _one_by_one(bundle: Bundle, frame: Frame, precisions: Sequence[Precision]) -> list[Timed]:
     """Every engine and precision on all cores, and then the fastest engine of each precision on fewer."""
     cores = os.cpu_count() or 1
-    whole = _raced(bundle, frame, [EngineChoice(e, p, cores) for e in installed_engines() for p in precisions])
+    whole = _raced(bundle, frame, [EngineChoice(e, p, cores) for e in ENGINES for p in precisions])
     fewer = [2**power for power in range(cores.bit_length()) if 2**power < cores]
     for precision in precisions:
         its = [one for one in whole if one.choice.precision == precision]
@@ -72,7 +72,7 @@ def _raced(bundle: Bundle, frame: Frame, choices: Sequence[EngineChoice]) -> lis
 
 def _many_at_once(bundle: Bundle, frame: Frame, precisions: Sequence[Precision]) -> list[Timed]:
     found = []
-    for engine in installed_engines():
+    for engine in ENGINES:
         for precision in precisions:
             choice = EngineChoice(engine, precision, os.cpu_count() or 1, "throughput")
             predictor = _opened(bundle, choice)
@@ -94,7 +94,7 @@ def _busy(predictor: Predictor, frame: Frame) -> float:
 
 
 def _opened(bundle: Bundle, choice: EngineChoice) -> Predictor | None:
-    """None where the engine or the processor does not have the precision."""
+    """None where the engine is not here, or does not have the precision."""
     try:
         return Predictor(bundle, choice)
     except InputError:
