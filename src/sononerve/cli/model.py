@@ -49,6 +49,14 @@ def train(
     model: Annotated[
         str | None, typer.Option("--model", help="Which network; 'sononerve models' lists them. Default: unet.")
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Begin with the network, canvas and weights of a model: a run, a bundle.",
+            metavar="MODEL",
+        ),
+    ] = None,
     budget: Annotated[
         str | None, typer.Option("--budget", help="Time for the whole command: 90s, 30m, 2h. Default: 30m.")
     ] = None,
@@ -123,6 +131,8 @@ def train(
     from ..train.run import CONFIG, begin
     from ..train.run import train as run_training
 
+    if model is not None and start is not None:
+        raise InputError("--model and --from: the network is that of the model that is begun with; leave --model out")
     told: dict[str, object] = {
         "data": {
             "folder": str(data.resolve()),
@@ -138,6 +148,7 @@ def train(
         "adversary": {"weight": ADVERSARY_WEIGHT if adversary else None},
         "refine": {"folds": refine},
         "optimiser": {"learning_rate": learning_rate},
+        "start": start if start is None or "://" in start else str(Path(start).resolve()),
         "model": model,
         "budget_s": None if budget is None else parse_duration(budget),
         "epochs": epochs,

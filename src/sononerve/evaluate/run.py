@@ -23,7 +23,7 @@ from .boxes import box_overlap, score_boxes, truth_is_boxes
 from .calibration import frame_calibration
 from .conditions import frame_conditions
 from .metrics import centroid_distance, score_frame
-from .scope import Scope, choose_scope
+from .scope import Scope, choose_scope, count_seen
 from .scores import FrameResult, Scores, Summary, summarise
 from .thresholds import count_at_thresholds
 
@@ -96,6 +96,11 @@ def scope_of(bundle: Bundle, dataset: Dataset, part: Part = "test") -> Scope:
     return choose_scope(dataset, _split(bundle, SPLIT), bundle.config.fold, part, _splits_of_others(bundle))
 
 
+def seen_in_training(bundle: Bundle, dataset: Dataset) -> int:
+    """How many frames of ``dataset`` the bundle's model was fitted or tuned on, as far as it tells."""
+    return count_seen(dataset, [(_split(bundle, SPLIT), bundle.config.fold), *_splits_of_others(bundle)])
+
+
 def on_common_frames(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """The same evaluations of one data set, each on those frames alone that all of them scored.
 
@@ -164,8 +169,9 @@ def _split(bundle: Bundle, name: str) -> Split | None:
 
 
 def _splits_of_others(bundle: Bundle) -> list[tuple[Split | None, int]]:
-    """Split and fold of each member of an ensemble after the first, whose own are the bundle's."""
-    return [(_split(bundle, member.split), member.fold) for member in bundle.config.members[1:]]
+    """Split and fold of each member of an ensemble after the first, whose own are the bundle's, and of each start."""
+    others = (*bundle.config.members[1:], *bundle.config.starts)
+    return [(_split(bundle, other.split), other.fold) for other in others]
 
 
 def score_sample(sample: Sample, answer: Segmentation, name: str, group: str, in_mm: bool) -> FrameResult:

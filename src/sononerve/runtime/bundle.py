@@ -64,10 +64,10 @@ class Manifest(BaseModel):
 
 
 class Member(BaseModel):
-    """One model in an ensemble.
+    """Another model that is in this one: of an ensemble, or the one that its training began with.
 
-    ``name``: what its run was called. ``identity``: that of its bundle. ``split``: the file of the ensemble with the
-    split of which it left out ``fold``; there is none where the member did not say what it was trained on.
+    ``name``: what its run was called. ``identity``: that of its bundle. ``split``: the file of this bundle with the
+    split of which it left out ``fold``; there is none where it did not say what it was trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,7 +81,8 @@ class RuntimeConfig(BaseModel):
     """What running a bundle needs of its ``config.yaml``; the rest there is for training it again.
 
     ``postprocess``: how labels are made of probabilities. ``nerve_share``: how much of a frame the nerve covers, in the
-    median of the frames it was fitted to that hold one. ``members``: of an ensemble. ``tune_presences``: for each group
+    median of the frames it was fitted to that hold one. ``members``: of an ensemble. ``starts``: the model that its
+    training began with, and those before that. ``tune_presences``: for each group
     of the tune part what the network says of its frames that hold a nerve; the early filter's threshold comes from
     them. ``close_up``: how many times its box a nerve's surroundings were in the close-ups that it was trained on; 0
     without. ``precision``: in which it is meant to run. ``dice_lost``: what each precision beside fp32 cost on the tune
@@ -94,6 +95,7 @@ class RuntimeConfig(BaseModel):
     nerve_share: float = Field(default=SMALL_NERVE, gt=0, le=1)
     fold: int = Field(default=0, ge=0)
     members: tuple[Member, ...] = ()
+    starts: tuple[Member, ...] = ()
     tune_presences: tuple[Annotated[tuple[Share, ...], Field(min_length=1)], ...] = ()
     close_up: float = Field(default=0.0, ge=0)
     precision: Precision = "fp32"
@@ -141,6 +143,12 @@ class Bundle:
         else:
             raise InputError(f"{path}: no such bundle; expected a run's folder, a bundle's folder or its zip")
         return cls(path, files, _config(path, files[CONFIG]))
+
+
+def told_name(bundle: Bundle) -> str:
+    """What a bundle is called where it is passed on: its run's folder or its file, without the way there."""
+    source = bundle.source.resolve()
+    return source.parent.name if source.name == "bundle" else source.name
 
 
 def check_free(folder: Path, overwrite: bool) -> None:

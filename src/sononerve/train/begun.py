@@ -13,6 +13,7 @@ from ..data.split import Split
 from ..lightning import Callback
 from ..losses import MultiTask
 from ..models import SegmentationModel
+from ..runtime.bundle import Bundle
 from .adversarial import Adversarial, build_adversary
 from .checkpoint import load_weights
 from .config import TrainConfig
@@ -23,7 +24,10 @@ from .task import Supervised
 
 @dataclass(frozen=True)
 class Begun:
-    """A run that is planned, with its folder on disk, and all that training it takes. ``fitted``: the frames to fit."""
+    """A run that is planned, with its folder on disk, and all that training it takes.
+
+    ``fitted``: the frames to fit. ``start``: the model that it begins with.
+    """
 
     config: TrainConfig
     dataset: Dataset
@@ -35,6 +39,7 @@ class Begun:
     model: SegmentationModel
     loss: MultiTask
     plan: Plan
+    start: Bundle | None = None
 
 
 def learn(run: Begun, folder: Path, watch: Callback | None = None) -> Begun:

@@ -169,16 +169,18 @@ class RefineConfig(_Part):
 class TrainConfig(_Part):
     """A whole training.
 
-    One of ``budget_s`` (seconds of the whole command), ``epochs`` (passes over the fit part) and ``steps`` says how
-    long; a budget where none is given. ``rounds``: how many looks at the tune part, at most. ``keep``: the weights of
-    the round with the best tune score, or the last ones. ``patience``: stop after so many rounds without a better tune
-    score. ``workers``: processes that vary frames, beside the training's own. ``network``: changes to the model's
-    preset. ``strength``: how often frames are varied, a factor on the probabilities in ``augment``. The plan chooses
-    ``strength``, ``batch``, ``rounds`` and ``keep`` where they are None, and the network's width where ``network`` does
-    not say it.
+    ``start``: the model that it begins with, a run's folder, a bundle or its address; network and canvas are then
+    that one's. One of ``budget_s`` (seconds of the whole command), ``epochs`` (passes over the fit part) and
+    ``steps`` says how long; a budget where none is given. ``rounds``: how many looks at the tune part, at most.
+    ``keep``: the weights of the round with the best tune score, or the last ones. ``patience``: stop after so many
+    rounds without a better tune score. ``workers``: processes that vary frames, beside the training's own.
+    ``network``: changes to the model's preset. ``strength``: how often frames are varied, a factor on the
+    probabilities in ``augment``. The plan chooses ``strength``, ``batch``, ``rounds`` and ``keep`` where they are
+    None, and the network's width where ``network`` does not say it.
     """
 
     data: DataConfig
+    start: str | None = None
     model: str = "unet"
     network: dict[str, Setting] = {}
     canvas: CanvasConfig = CanvasConfig()
@@ -203,9 +205,11 @@ class TrainConfig(_Part):
     tensorboard: bool = False
 
     @model_validator(mode="after")
-    def _stages_see_frames_alike(self) -> TrainConfig:
+    def _stages_see_frames_alike_and_anew(self) -> TrainConfig:
         if self.refine.folds and self.canvas.close_up:
             raise ValueError("refine.folds and canvas.close_up: no refiner learns from close-ups; give one of them")
+        if self.refine.folds and self.start is not None:
+            raise ValueError("refine.folds and start: a refiner learns from networks that begin anew; give one of them")
         return self
 
     def write(self, path: Path) -> None:

@@ -16,9 +16,22 @@ from safetensors.numpy import load, save
 
 from .. import __version__
 from ..errors import InputError
-from ..runtime.bundle import CARD, CONFIG, GRAPH, MAX_FILE, SCORES, SPLIT, WEIGHTS, Bundle, Member, RuntimeConfig
+from ..runtime.bundle import (
+    CARD,
+    CONFIG,
+    GRAPH,
+    MAX_FILE,
+    SCORES,
+    SPLIT,
+    WEIGHTS,
+    Bundle,
+    Member,
+    RuntimeConfig,
+    told_name,
+)
 from ..runtime.postprocess import PostProcess
 from ..runtime.predictor import DISAGREEMENT
+from .start import carried
 
 FEWEST = 2
 
@@ -48,12 +61,14 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
     _check(bundles)
     first = bundles[0].config
     splits = _splits(bundles)
+    starts, start_files = carried([(one, bundle) for bundle in bundles for one in bundle.config.starts])
     config = RuntimeConfig(
         classes=first.classes,
         postprocess=_shared_rules([bundle.config.postprocess for bundle in bundles]),
         nerve_share=_mean([bundle.config.nerve_share for bundle in bundles]),
         fold=first.fold,
         close_up=first.close_up if len({bundle.config.close_up for bundle in bundles}) == 1 else 0.0,
+        starts=starts,
         members=tuple(
             Member(name=told_name(bundle), identity=bundle.identity, fold=bundle.config.fold, split=file)
             for bundle, (file, _) in zip(bundles, splits, strict=True)
@@ -67,7 +82,8 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
         SCORES: b"{}\n",
         CARD: _card(bundles).encode(),
     }
-    return Bundle(Path("ensemble"), files | {file: split for file, split in splits if split is not None}, config)
+    files |= start_files | {file: split for file, split in splits if split is not None}
+    return Bundle(Path("ensemble"), files, config)
 
 
 def _shared_rules(every: Sequence[PostProcess]) -> PostProcess:
@@ -75,12 +91,6 @@ def _shared_rules(every: Sequence[PostProcess]) -> PostProcess:
     if len(set(every)) == 1:
         return every[0]
     return PostProcess(threshold=_mean([rules.threshold for rules in every]))
-
-
-def told_name(bundle: Bundle) -> str:
-    """What a bundle is called where it is passed on: its run's folder or its file, without the way there."""
-    source = bundle.source.resolve()
-    return source.parent.name if source.name == "bundle" else source.name
 
 
 def join_graphs(bundles: Sequence[Bundle]) -> bytes:

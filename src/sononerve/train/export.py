@@ -28,6 +28,7 @@ from ..runtime.bundle import (
     WEIGHTS,
     Bundle,
     RuntimeConfig,
+    told_name,
 )
 from ..runtime.postprocess import PLAIN
 from .calibrate import Calibration
@@ -36,6 +37,7 @@ from .filter_graph import filter_graphs
 from .graph import bundle_graph
 from .machine import describe_machine
 from .plan import Plan
+from .start import recorded_start
 
 HELD_OUT = "## Held-out scores"
 MOST_LICENCE = 1000  # characters of the data's licence in the card
@@ -48,10 +50,16 @@ def bundle_files(
     split: Split,
     fitted: Dataset,
     calibration: Calibration,
+    start: Bundle | None = None,
 ) -> dict[str, bytes]:
-    """The bundle's files for a trained model, not yet scored, its labels plain; ``fitted``: what it was fitted to."""
+    """The bundle's files for a trained model, not yet scored, its labels plain.
+
+    ``fitted``: what it was fitted to. ``start``: the model that it began with.
+    """
     classes = fitted.classes
     home = config.data.folder.name  # a bundle is passed on: no paths of this machine, no names of frames
+    starts, start_files = recorded_start(start)
+    told = config.model_copy(update={"start": None if start is None else told_name(start)}).model_dump(mode="json")
     recorded = {
         "sononerve": __version__,
         "classes": list(classes),
@@ -62,7 +70,8 @@ def bundle_files(
         "tune_presences": [list(group) for group in calibration.presences],
         "close_up": config.canvas.close_up,
         "plan": plan.model_dump(mode="json"),
-        "training": config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json") | {"folder": home}},
+        "starts": [one.model_dump(mode="json") for one in starts],
+        "training": told | {"data": config.data.model_dump(mode="json") | {"folder": home}},
     }
     weights: dict[str, Tensor] = {name: value.contiguous() for name, value in model.state_dict().items()}
     return {
@@ -72,6 +81,7 @@ def bundle_files(
         SPLIT: split.anonymous().model_dump_json().encode(),
         SCORES: b"{}\n",
         CARD: b"Not yet scored.\n",
+        **start_files,
         **_halves(model, plan, len(classes), calibration),
     }
 
@@ -106,11 +116,14 @@ def card(
     rules: Sequence[str],
     seconds: float,
     scores: Scores,
+    start: Bundle | None = None,
 ) -> str:
     """The model's card in Markdown: what it is, what it saw (``fitted``), how it scored, what it is not.
 
-    ``rules``: what is said of its post-processing. ``seconds``: how long its steps took.
+    ``rules``: what is said of its post-processing. ``seconds``: how long its steps took. ``start``: the model that it
+    began with.
     """
+    begun = "" if start is None else f"\n- begun with: {told_name(start)}, {start.identity}"
     fold = split.fold(config.data.fold)
     left_out = len(fold.fit) - len(fitted)
     counts = f"{len(fitted)} frames to fit, {len(fold.tune)} to tune, {len(fold.test)} held out"
@@ -124,7 +137,7 @@ Not a medical device: for research only.
   frames of other machines, places and people may be segmented worse than its held-out scores say
 - network: {config.model}, {plan.parameters:,} parameters, canvas {plan.preprocess.height} x {plan.preprocess.width}
 - data: {config.data.folder.name}, {counts}
-- split: {split.statement}
+- split: {split.statement}{begun}
 - training: {plan.steps} steps of {plan.choices.batch} frames, {plan.choices.precision} precision, seed {config.seed}
 - time and machine: {seconds / 60:.1f} minutes of steps on {describe_machine(plan.choices.accelerator)}; energy: not
   measured

@@ -77,7 +77,7 @@ def restore(bundle: Bundle) -> tuple[SegmentationModel, Preprocess]:
         tensors = load(bundle.files[WEIGHTS])
     except SafetensorError as error:
         raise InputError(f"{bundle.source}: {WEIGHTS}: not safetensors ({error}); export the bundle again") from error
-    fault = _misfit(model.state_dict(), tensors)
+    fault = misfit(model.state_dict(), tensors)
     if fault is not None:
         raise InputError(f"{bundle.source}: {WEIGHTS}: {fault}; expected the weights of {name}: export it again")
     model.load_state_dict(tensors)
@@ -91,7 +91,7 @@ def _network(training: RecordedTraining, classes: int) -> SegmentationModel:
     return network if refiner is None else Refined(network, refiner)
 
 
-def _misfit(wanted: dict[str, Tensor], found: dict[str, Tensor]) -> str | None:
+def misfit(wanted: dict[str, Tensor], found: dict[str, Tensor]) -> str | None:
     """The first tensor that is not as the network has it, in words."""
     for name in sorted(wanted.keys() | found.keys()):
         if name not in found:

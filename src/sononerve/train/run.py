@@ -34,6 +34,7 @@ from .postprocess import frames_looked_at as frames_chosen_on
 from .pretrained import check_pretrained, load_pretrained
 from .refine import learn_refined
 from .setup import Setup, set_up
+from .start import load_start, open_start, started, warn_of_seen
 
 CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
 EXPORT_S = 15.0
@@ -78,7 +79,11 @@ def begin(
     out = Path(out)
     began = time.monotonic() if began is None else began
     keep_memory()
-    check_pretrained(config)
+    start = open_start(config)
+    if start is None:
+        check_pretrained(config)
+    else:
+        config = started(config, start)
     _check_folder(out, config, resume)
     dataset = open_data(config)
     division = open_split(dataset, out, split_file, config.data.fold)
@@ -90,16 +95,20 @@ def begin(
     choosing_s = CALIBRATING_S * frames_looked_at(len(tune_part), heads) + CHOOSING_S * frames_chosen_on(len(tune_part))
     ends = began - EXPORT_S - scoring_s - choosing_s
     known = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
+    seen = warn_of_seen(start, dataset, division, config.data.fold) if start is not None and known is None else []
     setup = known or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends)
     config = setup.choices.pinned(config)
     torch.manual_seed(config.seed)
     model = build(config.model, config.network, len(dataset.classes))
-    load_pretrained(model)
+    if start is None:
+        load_pretrained(model)
+    else:
+        load_start(model, start, config, dataset.classes)
     loss = config.loss.build(model.heads)
     varied, plain = _feed(config, setup, dataset, fit_part, tune_part)
     plan = known or make_plan(
         config,
-        setup.model_copy(update={"preprocess": varied.preprocess}),
+        setup.model_copy(update={"preprocess": varied.preprocess, "warnings": (*seen, *setup.warnings)}),
         model,
         loss,
         collate([varied[0, i % varied.frames] for i in range(setup.choices.batch)]),
@@ -110,7 +119,7 @@ def begin(
     )
     if known is None:
         _write_folder(out, config, division, dropped, plan)
-    run = Begun(config, dataset, division, dropped, dataset.select(fit_part), varied, plain, model, loss, plan)
+    run = Begun(config, dataset, division, dropped, dataset.select(fit_part), varied, plain, model, loss, plan, start)
     _announce(run)
     return run
 
@@ -276,7 +285,7 @@ def _finish(run: Begun, out: Path) -> Evaluation:
     for reason in calibration.reasons:
         console.print(f"temperature: {reason}")
     seconds = training_seconds(out)
-    files = bundle_files(run.model, run.config, run.plan, run.division, run.fitted, calibration)
+    files = bundle_files(run.model, run.config, run.plan, run.division, run.fitted, calibration, run.start)
     bundle = configured(Bundle(out / BUNDLE, files, RuntimeConfig(classes=run.dataset.classes)), {})
     with counted("choose the post-processing") as progress:
         chosen = choose_postprocess(bundle, run.dataset, progress)
@@ -285,7 +294,17 @@ def _finish(run: Begun, out: Path) -> Evaluation:
     bundle = configured(bundle, {"postprocess": chosen.postprocess.model_dump(mode="json")})
     with counted("score the test part") as progress:
         evaluation = evaluate(bundle, run.dataset, progress=progress)
-    told = card(run.config, run.plan, run.division, run.fitted, calibration, chosen.reasons, seconds, evaluation.scores)
+    told = card(
+        run.config,
+        run.plan,
+        run.division,
+        run.fitted,
+        calibration,
+        chosen.reasons,
+        seconds,
+        evaluation.scores,
+        run.start,
+    )
     scored = {SCORES: evaluation.scores.anonymous().to_json().encode(), CARD: told.encode()}
     write_bundle(out / BUNDLE, {**bundle.files, **scored})
     write_text(out / SCORES, evaluation.scores.to_json())

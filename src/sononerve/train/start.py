@@ -1,0 +1,128 @@
+"""Training that goes on from a model: its network, its canvas and its weights, on other frames or for other classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from ..data.dataset import Dataset
+from ..data.split import Split
+from ..errors import InputError
+from ..evaluate.run import seen_in_training
+from ..models import SegmentationModel, build
+from ..runtime.bundle import SPLIT, WEIGHTS, Bundle, Member, told_name
+from .config import TrainConfig
+from .restore import misfit, read_recorded
+
+Carried = tuple[tuple[Member, ...], dict[str, bytes]]
+"""Models that a training began with, and the files with their splits."""
+
+
+def open_start(config: TrainConfig) -> Bundle | None:
+    """The model that a training begins with; None where it begins with none. Raises `InputError` where it cannot."""
+    if config.start is None:
+        return None
+    start = Bundle.open(config.start)
+    if read_recorded(start).training.refine.folds:
+        raise InputError(f"--from {config.start}: has a refiner behind its network; begin with a model that has none")
+    return start
+
+
+def started(config: TrainConfig, start: Bundle) -> TrainConfig:
+    """The configuration with the network of ``start``, and its canvas where none was asked for."""
+    recorded = read_recorded(start)
+    training, preprocess = recorded.training, recorded.plan.preprocess
+    canvas = {
+        "longest": config.canvas.longest or max(preprocess.height, preprocess.width),
+        "region": config.canvas.region or preprocess.region,
+        "normalisation": preprocess.normalisation,
+    }
+    return config.model_copy(
+        update={
+            "model": training.model,
+            "network": training.network | config.network,
+            "canvas": config.canvas.model_copy(update=canvas),
+        }
+    )
+
+
+def load_start(model: SegmentationModel, start: Bundle, config: TrainConfig, classes: Sequence[str]) -> None:
+    """Put the weights of ``start`` into ``model``; what answers for a class that it does not know stays as it is.
+
+    Raises `InputError` where the network was changed and they do not fit.
+    """
+    try:
+        found = load(start.files[WEIGHTS])
+    except SafetensorError as error:
+        raise InputError(f"{start.source}: {WEIGHTS}: not safetensors ({error}); export the bundle again") from error
+    known, fresh = start.config.classes, model.state_dict()
+    fault = misfit(_state(config, len(known)), found)
+    if fault is not None:
+        raise InputError(
+            f"{start.source}: {WEIGHTS}: {fault}; leave the settings of the network that is begun with as they are"
+        )
+    one_more = _state(config, len(classes) + 1)
+    for name, tensor in found.items():
+        of_classes = fresh[name].shape != one_more[name].shape
+        fresh[name] = _by_class(fresh[name], tensor, classes, known) if of_classes else tensor
+    model.load_state_dict(fresh)
+
+
+def _state(config: TrainConfig, classes: int) -> dict[str, Tensor]:
+    return build(config.model, config.network, classes).state_dict()
+
+
+def _by_class(fresh: Tensor, found: Tensor, classes: Sequence[str], known: Sequence[str]) -> Tensor:
+    """``fresh`` with the rows of those classes that ``found`` has too; each class has as many rows."""
+    result, rows = fresh.clone(), len(fresh) // len(classes)
+    for number, name in enumerate(classes):
+        if name in known:
+            there = known.index(name)
+            result[number * rows : (number + 1) * rows] = found[there * rows : (there + 1) * rows]
+    return result
+
+
+def warn_of_seen(start: Bundle, dataset: Dataset, division: Split, fold: int) -> list[str]:
+    """What must be said of held-out frames that ``start`` was trained on; `InputError` where it was on all of them."""
+    seen, held_out = {}, division.fold(fold)
+    for part in ("tune", "test"):
+        seen[part] = seen_in_training(start, dataset.select(division.indices(dataset, fold, part)))
+    if seen["test"] == len(held_out.test):
+        raise InputError(
+            f"--from {start.source}: was trained on all {seen['test']} frames of the test part; give the split that it "
+            "was trained with, by --split, or other frames"
+        )
+    told = []
+    if seen["test"]:
+        told.append(
+            f"{seen['test']} of {len(held_out.test)} frames of the test part are not scored: the model that is begun "
+            "with was trained on them"
+        )
+    if seen["tune"]:
+        told.append(
+            f"the model that is begun with was trained on {seen['tune']} of {len(held_out.tune)} frames of the tune "
+            "part: thresholds that are chosen on them may be off"
+        )
+    return told
+
+
+def recorded_start(start: Bundle | None) -> Carried:
+    """What a bundle says of the model that it began with, and of those before that."""
+    if start is None:
+        return (), {}
+    itself = Member(name=told_name(start), identity=start.identity, fold=start.config.fold, split=SPLIT)
+    return carried([(itself, start), *((one, start) for one in start.config.starts)])
+
+
+def carried(starts: Sequence[tuple[Member, Bundle]]) -> Carried:
+    """Models that were begun with, each in the bundle that tells of it, as another bundle tells of them."""
+    members, files = [], {}
+    for number, (member, bundle) in enumerate(starts):
+        name = f"start_{number}.split.json"
+        members.append(member.model_copy(update={"split": name}))
+        if member.split in bundle.files:
+            files[name] = bundle.files[member.split]
+    return tuple(members), files

@@ -1,0 +1,135 @@
+"""A training may begin with a model, and is never scored on what that one has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from sononerve.data.dataset import load_dataset
+from sononerve.data.phantom import PhantomConfig, write
+from sononerve.data.split import Split, split
+from sononerve.errors import InputError
+from sononerve.evaluate.run import scope_of
+from sononerve.models import build
+from sononerve.runtime.bundle import CARD, CONFIG, Bundle
+from sononerve.train.config import TrainConfig
+from sononerve.train.ensemble import join
+from sononerve.train.restore import restore
+from sononerve.train.run import train
+from sononerve.train.start import load_start
+
+Make = Callable[..., TrainConfig]
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def first(tiny: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the phantom, with its split."""
+    out = tmp_path_factory.mktemp("first") / "run"
+    train(tiny(), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def other_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Frames of subjects that the first run has not seen."""
+    config = PhantomConfig(subjects=6, frames=2, height=64, width=64, vessels=False, seed=7)
+    return write(config, tmp_path_factory.mktemp("others") / "frames")
+
+
+@pytest.fixture(scope="module")
+def second(tiny: Make, first: Path, other_people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that begins with the first, and learns nothing to speak of."""
+    out = tmp_path_factory.mktemp("second") / "run"
+    slow = {"learning_rate": 1e-9, "weight_decay": 0.0}
+    data = {"folder": other_people}
+    config = tiny(data=data, start=str(first), network={}, canvas={}, steps=1, optimiser=slow)
+    train(config, out)
+    return out
+
+
+def test_it_begins_with_the_network_the_canvas_and_the_weights(first: Path, second: Path) -> None:
+    before, canvas = restore(Bundle.open(first))
+    after, same = restore(Bundle.open(second))
+    assert same == canvas
+    assert after.state_dict().keys() == before.state_dict().keys()
+    for name, tensor in before.state_dict().items():
+        torch.testing.assert_close(after.state_dict()[name], tensor, atol=1e-6, rtol=0)
+
+
+def test_the_bundle_tells_what_it_began_with_and_not_where_that_lay(first: Path, second: Path) -> None:
+    bundle = Bundle.open(second)
+    start = Bundle.open(first)
+    assert [one.identity for one in bundle.config.starts] == [start.identity]
+    assert f"begun with: run, {start.identity}" in bundle.files[CARD].decode()
+    assert str(first.parent) not in bundle.files[CONFIG].decode()
+
+
+def test_frames_that_the_first_model_saw_are_no_held_out_frames_of_the_second(
+    first: Path, second: Path, phantom_folder: Path
+) -> None:
+    dataset = load_dataset(phantom_folder)
+    division = Split.read(first / "split.json")
+    held_out = set(division.indices(dataset, 0, "test"))
+    for model in (Bundle.open(second), join([Bundle.open(first), Bundle.open(second)])):
+        assert set(scope_of(model, dataset).indices) == held_out
+
+
+def test_a_third_model_knows_what_the_first_saw(tiny: Make, first: Path, second: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"trained on all .* frames of the test part; give the split"):
+        train(tiny(start=str(second)), tmp_path / "refused", _swapped(first, tmp_path))
+    train(tiny(start=str(second), steps=1), tmp_path / "run", first / "split.json")
+    starts = Bundle.open(tmp_path / "run").config.starts
+    assert [one.identity for one in starts] == [Bundle.open(second).identity, Bundle.open(first).identity]
+
+
+def _swapped(run: Path, tmp_path: Path) -> Path:
+    """The run's split, its fit and test part swapped."""
+    division = Split.read(run / "split.json")
+    fold = division.fold(0)
+    swapped = fold.model_copy(update={"fit": fold.test, "test": fold.fit})
+    division.model_copy(update={"folds": (swapped,)}).write(tmp_path / "swapped.json")
+    return tmp_path / "swapped.json"
+
+
+def test_some_frames_that_it_saw_are_said_and_not_scored(
+    tiny: Make, first: Path, phantom_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = load_dataset(phantom_folder)
+    held_out = set(Split.read(first / "split.json").fold(0).test)
+    divided = next(d for d in (split(dataset, test=0.5, seed=s) for s in range(20)) if held_out & set(d.fold(0).test))
+    divided.write(tmp_path / "split.json")
+    found = train(tiny(start=str(first), steps=1), tmp_path / "run", tmp_path / "split.json")
+    scored = {dataset.names[i] for i in found.indices}
+    assert scored == held_out & set(divided.fold(0).test)
+    assert "frames of the test part are not scored" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_class_that_it_knows_is_answered_as_before_and_a_new_one_anew(first: Path, tiny: Make) -> None:
+    start = Bundle.open(first)
+    before, _ = restore(start)
+    torch.manual_seed(3)
+    config = tiny(network={"width": 4, "depth": 3})
+    model = build(config.model, config.network, classes=2)
+    load_start(model, start, config, ("vessel", "nerve"))
+    frames = torch.randn(2, 1, 32, 32)
+    with torch.no_grad():
+        vessel, nerve = model.eval()(frames).logits.unbind(1)
+        known = before(frames).logits[:, 0]
+    torch.testing.assert_close(nerve, known)
+    assert not torch.allclose(vessel, known, atol=0.01)
+
+
+def test_another_network_than_the_one_it_begins_with_is_refused(first: Path, tiny: Make, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"leave the settings of the network that is begun with as they are"):
+        train(tiny(start=str(first), network={"width": 8}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_model_and_from_are_not_told_together(cli: Cli, first: Path, phantom_folder: Path, tmp_path: Path) -> None:
+    code, _, err = cli("train", phantom_folder, "--from", first, "--model", "unet", "--out", tmp_path / "run")
+    assert code == 2
+    assert "leave --model out" in " ".join(err.split())
