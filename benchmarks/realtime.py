@@ -3,7 +3,8 @@
 sononerve phantom --out drawn --subjects 4 --frames 150 --video --set height=542 --set width=562
 python benchmarks/realtime.py --model model.sono --clips drawn/clips
 
-Between the frames a fixed convolution is timed: what it takes now and then too long is the machine's doing.
+Between the frames a fixed convolution is timed: what it takes now and then too long is the machine's doing. With
+``--long`` a clip of ten minutes is made of the others, and what memory the process holds is looked at all the time.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ import torch
 from torch.nn import functional as F
 
 from sononerve.io import video
+from sononerve.io.clip import Clip
 from sononerve.process import keep_memory, processor
 from sononerve.runtime.predictor import Predictor
 
 LOOKS = 400
+LONG_S, FPS = 600, 20.0
 RESULT = Path(__file__).parent / "results" / "realtime.json"
 
 
@@ -34,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--long", action="store_true", help="also a clip of ten minutes, which takes some")
     told = parser.parse_args()
     clips = sorted(told.clips.iterdir())
     result = {
@@ -41,6 +45,7 @@ def main() -> None:
         "latency": latency(told.model, clips[0]),
         "start_to_first_mask_s": start(told.model, clips[0]),
         "clips": clip_speed(told.model, clips),
+        **({"ten_minutes": long_clip(told.model, clips)} if told.long else {}),
     }
     print(json.dumps(result, indent=1))
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
@@ -106,6 +111,37 @@ def clip_speed(model: Path, clips: list[Path]) -> dict[str, float]:
         "fps_within": frames / sum(one["seconds"] for one in told),
         "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
     }
+
+
+def long_clip(model: Path, clips: list[Path]) -> dict[str, float]:
+    """Memory in MB of `sononerve video` on one clip of ten minutes: after each tenth of the time, and the most."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, frames = Path(folder) / "long.mp4", 0
+        first = next(video.read_all(clips[0]))
+        with Clip(path, first.shape, FPS) as clip:
+            while frames < LONG_S * FPS:
+                for frame in video.read_all(clips[frames % len(clips)]):
+                    clip.add(frame.pixels)
+                    frames += 1
+        command = [str(Path(sys.executable).parent / "sononerve"), "video", str(path), "--model", str(model)]
+        began, held = time.perf_counter(), []
+        process = subprocess.Popen([*command, "--out", str(Path(folder) / "out"), "--json"], stdout=subprocess.PIPE)
+        while process.poll() is None:
+            held.append(_held_mb(process.pid))
+            time.sleep(1)
+        seconds = time.perf_counter() - began
+    if process.returncode != 0:
+        raise RuntimeError(f"sononerve video ended with status {process.returncode}")
+    tenths = {f"mb_after_{10 * i}_percent": held[len(held) * i // 10] for i in range(1, 10)}
+    return {"frames": frames, "seconds": seconds, "fps": frames / seconds, **tenths, "peak_mb": max(held)}
+
+
+def _held_mb(pid: int) -> float:
+    """Resident memory of a process; 0 when it has just ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+    except (OSError, IndexError):
+        return 0.0
 
 
 if __name__ == "__main__":

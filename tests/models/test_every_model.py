@@ -50,7 +50,7 @@ SIDE = 64
 RATES = {"smp-unet": 4e-3, "smp-unetplusplus": 4e-3, "smp-segformer": 4e-3, "vgg16-unet": 2e-3, "refined unet": 5e-3}
 """Learning rates where not 1e-2: running statistics lag behind it, and VGG16 has no normalisation at all."""
 
-FULL_RATES = {"vgg16-unet": 3e-4}
+FULL_RATES = {"vgg16-unet": 3e-4, "refined unet": 5e-3}
 """Learning rates in full size, where not 2e-3."""
 
 TOLERANCE = {"smp-segformer": 1e-4, "monai-swinunetr": 1e-4}
