@@ -82,6 +82,20 @@ def test_without_uncertainty_there_is_none_to_average():
     assert found.uncertainty_within(1) is None
 
 
+def test_the_expected_dice_is_the_mean_over_the_masks_that_the_probabilities_allow():
+    """Pixels drawn each for itself: the soft Dice confidence is close to the mean Dice, and 1 where all is sure."""
+    rng = np.random.default_rng(0)
+    nerve = rng.choice([0.05, 0.4, 0.7, 0.95], (40, 50)).astype(np.float32)
+    labels = (nerve > 0.5).astype(np.uint8)
+    found = Segmentation(Frame(np.zeros((40, 50), np.uint8)), labels, nerve[None], ("nerve",), 0.9)
+    drawn = rng.random((200, 40, 50)) < nerve
+    dice = 2 * (drawn & (labels == 1)).sum((1, 2)) / (drawn.sum((1, 2)) + labels.sum())
+    assert found.expected_dice(1) == pytest.approx(dice.mean(), abs=0.01)
+    sure = Segmentation(found.frame, labels, labels[None].astype(np.float32), ("nerve",), 0.9)
+    assert sure.expected_dice(1) == 1
+    assert Segmentation(found.frame, 0 * labels, nerve[None], ("nerve",), 0.9).expected_dice(1) is None
+
+
 def test_a_notebook_shows_the_frame_outlined_and_measured():
     pixels = np.random.default_rng(0).integers(0, 255, (30, 40), np.uint8)
     labels = np.zeros((30, 40), np.uint8)

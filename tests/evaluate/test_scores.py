@@ -112,6 +112,24 @@ def test_uncertainty_is_ranked_against_dice_where_something_was_found() -> None:
     assert found["vessel"].uncertainty_against_dice is None
 
 
+def test_the_expected_dice_is_held_against_the_true_one_where_something_was_found() -> None:
+    """Dice 1, 0.5 and 0 were expected to be 0.9, 0.8 and 0.5; on a miss nothing is expected."""
+    elsewhere = np.roll(TRUTH, 10, axis=0)
+    told = [(TRUTH, 0.9), (HALF, 0.8), (elsewhere, 0.5), (NOTHING, None)]
+    results = [
+        replace(result(f"{i}", TRUTH, found), expected_dice={"nerve": expected, "vessel": None})
+        for i, (found, expected) in enumerate(told)
+    ]
+    found = summarise(results, ["nerve", "vessel"]).classes
+    forecast = found["nerve"].forecast
+    assert forecast.bias.value == pytest.approx((-0.1 + 0.3 + 0.5) / 3)
+    assert forecast.against_dice.value == pytest.approx(1)
+    assert forecast.failures.value == 1
+    assert forecast.bias.frames == 3
+    assert found["vessel"].forecast is None
+    assert summarise(results[:2], ["nerve", "vessel"]).classes["nerve"].forecast.failures is None
+
+
 @pytest.mark.parametrize("results", [RESULTS, RESULTS[3:], RESULTS[:1], RESULTS[4:]])
 def test_the_json_holds_no_value_that_is_not_json(results: list[FrameResult]) -> None:
     scores = Scores(

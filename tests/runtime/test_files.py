@@ -57,11 +57,13 @@ def test_the_table_is_as_measured_by_hand(both: Predictor, frames: list[Path], t
         "box_y": "8",
         "box_width": "10",
         "box_height": "4",
+        "expected_dice": "0.9474",  # 2 · 0.9 · 40 / (40 + 0.9 · 40)
         "uncertainty": "",
         "model": both.bundle.identity,
     }
     assert (second["class"], second["area_px"], second["box_x"], second["box_y"]) == ("vessel", "9", "5", "20")
     assert (last["file"], last["area_px"], last["centroid_x"], last["box_height"]) == (str(frames[2]), "0", "", "")
+    assert last["expected_dice"] == ""
     assert len(table(tmp_path / "out")) == 6
 
 

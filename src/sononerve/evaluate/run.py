@@ -201,10 +201,11 @@ def with_details(result: FrameResult, sample: Sample, answer: Segmentation, in_m
     """The result of `score_sample` with all that explains it: calibration, thresholds, conditions, centroids."""
     assert sample.labels is not None
     spacing = sample.frame.spacing_mm if in_mm else None
-    calibration, uncertainty, counts, conditions, apart = {}, {}, {}, {}, {}
+    calibration, expected, uncertainty, counts, conditions, apart = {}, {}, {}, {}, {}, {}
     for label, name in enumerate(answer.classes, start=1):
         likely, truth, predicted = answer.probabilities[label - 1], sample.labels == label, answer.labels == label
         calibration[name] = frame_calibration(likely, truth, predicted)
+        expected[name] = answer.expected_dice(label)
         uncertainty[name] = answer.uncertainty_within(label)
         counts[name] = count_at_thresholds(likely, truth)
         conditions[name] = frame_conditions(sample.frame.pixels, truth)
@@ -212,6 +213,7 @@ def with_details(result: FrameResult, sample: Sample, answer: Segmentation, in_m
     return replace(
         result,
         calibration=calibration,
+        expected_dice=expected,
         uncertainty=uncertainty,
         counts=counts,
         conditions=conditions,

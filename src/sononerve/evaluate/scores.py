@@ -28,7 +28,7 @@ from .thresholds import Cut, FrameCounts, Operating, operate, receiver_operating
 
 SHARES = ("dice", "iou", "accuracy", "precision", "recall", "outside", "surface_dice", "kaggle")
 DISTANCES = ("hd95", "mean_distance")
-MISSED_BELOW = 0.1
+MISSED_BELOW, FAILED_BELOW = 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class FrameResult:
 
     ``box_iou``: of the box that the network tells, None where it tells none or the frame holds no nerve.
 
-    By class: ``calibration``; ``uncertainty``, the mean inside what was predicted, None where nothing was or no
+    By class: ``calibration``; ``expected_dice``, as the model tells it, None where nothing was predicted;
+    ``uncertainty``, the mean inside what was predicted, None where nothing was or no
     uncertainty is known; ``counts`` at other thresholds; ``conditions``, None on a frame without the class;
     ``centroid_distance``, in the unit of the other distances, None where truth or prediction is empty. ``pixel_mm2``:
     the area of a pixel, None where the spacing is unknown.
@@ -51,6 +52,7 @@ class FrameResult:
     classes: dict[str, FrameScores]
     boxes: BoxScores | None
     calibration: Mapping[str, FrameCalibration] = field(default_factory=dict)
+    expected_dice: Mapping[str, float | None] = field(default_factory=dict)
     uncertainty: Mapping[str, float | None] = field(default_factory=dict)
     box_iou: float | None = None
     counts: Mapping[str, FrameCounts] = field(default_factory=dict)
@@ -61,7 +63,14 @@ class FrameResult:
     def without_details(self) -> FrameResult:
         """The scores alone, as a comparison of many models keeps them."""
         return dataclasses.replace(
-            self, calibration={}, uncertainty={}, counts={}, conditions={}, centroid_distance={}, pixel_mm2=None
+            self,
+            calibration={},
+            expected_dice={},
+            uncertainty={},
+            counts={},
+            conditions={},
+            centroid_distance={},
+            pixel_mm2=None,
         )
 
     @property
@@ -86,15 +95,29 @@ class CalibrationSummary:
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """How well the Dice that a model expects foretells the true one, over frames where it predicted the class.
+
+    ``bias``: expected minus true, in the mean. ``against_dice``: rank correlation of the two. ``failures``: the AUROC
+    of the expected Dice for frames with a true one below 0.5; None where all frames are of one kind.
+    """
+
+    bias: Interval
+    against_dice: Interval | None
+    failures: Interval | None
+
+
+@dataclass(frozen=True)
 class ClassSummary:
     """Means of one class with 95 % intervals; ``missed`` is the share of its frames with Dice below 0.1.
 
     ``scores``: by metric, over the frames where it is defined, of which ``with_class`` hold the class and ``without``
     do not; None where no frame defines it. ``median_dice`` over the frames with the class.
 
-    ``uncertainty_against_dice``: rank correlation of Dice with the mean uncertainty in what was predicted, near -1
-    where uncertainty tells the bad frames; over the frames with the class on which something was predicted, None where
-    no uncertainty is known.
+    ``forecast``: of the Dice that the model expects, over the frames with the class; None where it was predicted on
+    none. ``uncertainty_against_dice``: rank correlation of Dice with the mean uncertainty in what was predicted, near
+    -1 where uncertainty tells the bad frames; over the frames with the class on which something was predicted, None
+    where no uncertainty is known.
 
     ``area``: agreement of the predicted with the true area, in the square of the unit of distances, and
     ``centroid_distance``, over the frames on which both hold the class. ``thresholds``: what other thresholds would
@@ -110,6 +133,7 @@ class ClassSummary:
     dice_by_subject: dict[str, float]
     dice_mean_of_subjects: Interval | None
     calibration: CalibrationSummary | None = None
+    forecast: Forecast | None = None
     uncertainty_against_dice: Interval | None = None
     area: Agreement | None = None
     centroid_distance: Interval | None = None
@@ -240,6 +264,7 @@ def _summarise_class(results: Sequence[FrameResult], name: str) -> ClassSummary:
         dice_by_subject=by_subject,
         dice_mean_of_subjects=_mean(dice, by_subject=True),
         calibration=_summarise_calibration([(r.group, r.calibration[name]) for r in results if name in r.calibration]),
+        forecast=_forecast(results, name),
         uncertainty_against_dice=_uncertainty_against_dice(results, name),
         area=_area_agreement(results, name),
         centroid_distance=_mean([(r.group, d) for r in results if (d := r.centroid_distance.get(name)) is not None]),
@@ -292,6 +317,20 @@ def _summarise_calibration(found: Sequence[tuple[str, FrameCalibration]]) -> Cal
         brier=_mean([(group, frame.brier) for group, frame in found]),
         log_loss=_mean([(group, frame.log_loss) for group, frame in found]),
     )
+
+
+def _forecast(results: Sequence[FrameResult], name: str) -> Forecast | None:
+    known = [
+        (expected, dice, r.group)
+        for r in results
+        if (expected := r.expected_dice.get(name)) is not None and (dice := r.classes[name].dice) is not None
+    ]
+    if not known:
+        return None
+    told, true, groups = zip(*known, strict=True)
+    bias = bootstrap_interval([a - b for a, b in zip(told, true, strict=True)], groups)
+    failures = bootstrap_auroc([-expected for expected in told], [dice < FAILED_BELOW for dice in true], groups)
+    return Forecast(bias, rank_correlation(told, true, groups), failures)
 
 
 def _uncertainty_against_dice(results: Sequence[FrameResult], name: str) -> Interval | None:

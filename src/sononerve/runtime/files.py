@@ -26,7 +26,7 @@ READ_AHEAD, MOST_BEHIND = 4, 4  # frames
 TABLE = "measurements.csv"
 MASK, OVERLAY, PROBABILITY, UNCERTAINTY = "mask", "overlay", "probability", "uncertainty"
 MEASURED = ("area_px", "area_mm2", "centroid_x", "centroid_y", "box_x", "box_y", "box_width", "box_height")
-COLUMNS = ("file", "frame", "time_s", "class", "presence", *MEASURED, "uncertainty", "model")
+COLUMNS = ("file", "frame", "time_s", "class", "presence", *MEASURED, "expected_dice", "uncertainty", "model")
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def measurement_rows(target: Target, segmentation: Segmentation, model: str = ""
     """
     rows, seconds = [], segmentation.frame.time_s
     for label, measured in enumerate(segmentation.measurements, start=1):
-        uncertainty = segmentation.uncertainty_within(label)
+        sure = (segmentation.expected_dice(label), segmentation.uncertainty_within(label))
         texts = [
             *target.key,
             "" if seconds is None else f"{seconds:.3f}",
@@ -219,7 +219,7 @@ def measurement_rows(target: Target, segmentation: Segmentation, model: str = ""
             f"{segmentation.presence:.4f}",
             *measured_texts(measured),
         ]
-        texts += ["" if uncertainty is None else f"{uncertainty:.4f}", model]
+        texts += [*("" if value is None else f"{value:.4f}" for value in sure), model]
         rows.append(dict(zip(COLUMNS, texts, strict=True)))
     return rows
 

@@ -66,6 +66,17 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
         "bins, weighted by their pixels (Guo et al., ICML 2017). Near the class: within 2 % of the diagonal of a true "
         "or predicted pixel of it.",
     ),
+    "expected_dice": (
+        "expected Dice",
+        "What the model's own probabilities say of its Dice: that of the prediction with the probabilities "
+        "(soft Dice confidence, arXiv:2402.10665). Over frames with the class on which it was predicted; near 0 in the "
+        "mean difference and near 1 in Spearman's rank correlation where the model knows how good it is.",
+    ),
+    "failures": (
+        "AUROC of failures",
+        "Chance that a frame with a Dice below 0.5 is expected to have a lower one than a better frame, ties counting "
+        "half.",
+    ),
     "uncertainty_against_dice": (
         "uncertainty against Dice",
         "Spearman's rank correlation of Dice with the mean uncertainty inside of what was predicted: near -1 where "

@@ -70,9 +70,10 @@ def _frames(results: Sequence[FrameResult]) -> str:
                 | {"presence": r.presence, "present": int(r.present)}
                 | dataclasses.asdict(scores)
                 | shares
+                | {"expected_dice": r.expected_dice.get(class_name)}
                 | {"uncertainty": r.uncertainty.get(class_name)}
             )
-    told = ("inside_boxes", "boxes_touched", "uncertainty")
+    told = ("inside_boxes", "boxes_touched", "expected_dice", "uncertainty")
     return _csv(["frame", "group", "annotator", "class", "presence", "present", *names, *told], rows)
 
 

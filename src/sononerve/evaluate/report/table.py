@@ -100,6 +100,21 @@ def rows(summary: Summary, unit: str, boxes: bool) -> list[Line]:
     add("icc", f"  intraclass correlation{against}", *icc)
     add("calibration", f"calibration error near the class{against}", *(_error(c, near=True) for c in classes))
     add("calibration", f"  over all pixels{against}", *(_error(c, near=False) for c in classes))
+    if any(c.forecast is not None for c in classes):
+        forecasts = [c.forecast for c in classes]
+        add(
+            "expected_dice", f"expected Dice - Dice{against}", *(told(None if f is None else f.bias) for f in forecasts)
+        )
+        add(
+            "expected_dice",
+            "  against Dice, by rank",
+            *(told(None if f is None else f.against_dice) for f in forecasts),
+        )
+        add(
+            "failures",
+            "  AUROC of failures (Dice < 0.5)",
+            *(told(None if f is None else f.failures) for f in forecasts),
+        )
     if any(c.uncertainty_against_dice is not None for c in classes):
         ranks = (told(c.uncertainty_against_dice) for c in classes)
         add("uncertainty_against_dice", "uncertainty against Dice, by rank", *ranks)
