@@ -160,6 +160,8 @@ class Segmentation:
     names. ``presence``: probability 0..1 that a nerve is in the frame. ``frame``: the frame it belongs to.
     ``uncertainty``: float32 ``(H, W)`` in 0..1, how far several answers disagree; None where one network looked once.
     ``box``: x, y, width, height in pixels, where the network says that the nerve is; None where it has no head for it.
+    ``strangeness``: how unlike the frames of the training this one looks, above 1 where it is unlike them and the
+    answer may be nonsense; None where the model does not know what they looked like.
     """
 
     frame: Frame
@@ -169,6 +171,7 @@ class Segmentation:
     presence: float
     uncertainty: NDArray[np.float32] | None = None
     box: tuple[float, float, float, float] | None = None
+    strangeness: float | None = None
     measurements: tuple[Measurement, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -185,6 +188,11 @@ class Segmentation:
             f'<figure><img src="{picture}" alt="frame with outlines" style="max-width:40rem;width:100%">'
             f"<figcaption>presence {self.presence:.2f}<ul>{found}</ul></figcaption></figure>"
         )
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether the frame is known to be unlike those of the training."""
+        return self.strangeness is not None and self.strangeness > 1
 
     def uncertainty_within(self, label: int) -> float | None:
         """The mean uncertainty where ``label`` was predicted; None where it was not, or no uncertainty is known."""

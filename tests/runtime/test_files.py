@@ -59,6 +59,7 @@ def test_the_table_is_as_measured_by_hand(both: Predictor, frames: list[Path], t
         "box_height": "4",
         "expected_dice": "0.9474",  # 2 · 0.9 · 40 / (40 + 0.9 · 40)
         "uncertainty": "",
+        "strangeness": "",
         "model": both.bundle.identity,
     }
     assert (second["class"], second["area_px"], second["box_x"], second["box_y"]) == ("vessel", "9", "5", "20")

@@ -37,6 +37,7 @@ from .options import (
     open_data,
     spacing_pair,
     tell,
+    told_strange,
 )
 
 app = typer.Typer()
@@ -304,13 +305,20 @@ def predict(
         )
     for message in outcome.failed:
         typer.echo(f"sononerve: {message}", err=True)
+    if outcome.strange:
+        typer.echo(f"sononerve: warning: {told_strange(outcome.strange, outcome.done)}", err=True)
     if submission is not None and outcome.failed:
         typer.echo(
             f"sononerve: {submission_file}: not written, for it needs every frame; mend them, --resume", err=True
         )
     elif submission is not None:
         submission.write({file: wanted.paths(Target(file), out, predictor.classes)[MASK] for file in found})
-    counts = {"done": outcome.done, "skipped": outcome.skipped, "failed": len(outcome.failed)}
+    counts = {
+        "done": outcome.done,
+        "strange": outcome.strange,
+        "skipped": outcome.skipped,
+        "failed": len(outcome.failed),
+    }
     typer.echo(
         json.dumps(counts | {"out": str(out)})
         if as_json

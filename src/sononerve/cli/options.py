@@ -176,6 +176,14 @@ def open_data(
         )
 
 
+def told_strange(strange: int, frames: int) -> str:
+    """What is said of frames that are unlike those of the training."""
+    return (
+        f"{strange} of {frames} frames are unlike those that the model was trained on (strangeness above 1): what is "
+        "outlined there may be nonsense"
+    )
+
+
 def check_file(out: Path, overwrite: bool) -> None:
     """Raise `InputError` where the file ``out`` cannot be written, or is there and may not be replaced."""
     check_place(out)

@@ -26,6 +26,7 @@ from .options import (
     TileOption,
     engine_choice,
     spacing_pair,
+    told_strange,
 )
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def video(
             failed = True
             continue
         told.append(asdict(summary) | {"out": str(folder)})
+        if summary.strange:
+            typer.echo(f"sononerve: warning: {source}: {told_strange(summary.strange, summary.frames)}", err=True)
         if not as_json:
             typer.echo(_line(summary, folder))
         if summary.fault is not None:

@@ -27,6 +27,8 @@ from .scope import Scope, choose_scope, count_seen
 from .scores import FrameResult, Scores, Summary, summarise
 from .thresholds import count_at_thresholds
 
+MANY_STRANGE = 0.1  # of the frames
+STRANGE = "many frames are unlike those that the model was trained on: it was not made for them"
 BOX_WARNING = (
     "the truth is boxes, not outlines: Dice is against boxes (an ellipse that fills its box scores 0.88); presence is "
     "boxed against unboxed frames, and an unboxed frame may be one that nobody annotated"
@@ -152,6 +154,11 @@ def _too_few(overall: Summary) -> list[str]:
     return [f"{FEW}: {overall.subjects}; the intervals are themselves uncertain"] if few else []
 
 
+def _strange(overall: Summary) -> list[str]:
+    many = overall.strange is not None and overall.strange.value > MANY_STRANGE
+    return [STRANGE] if many else []
+
+
 def _by_presence(results: Sequence[FrameResult], classes: Sequence[str]) -> dict[str, Summary]:
     """Frames with a nerve and without; nothing where all are of one kind."""
     kinds = {told: [r for r in results if r.present == kind] for told, kind in (("with", True), ("without", False))}
@@ -194,6 +201,7 @@ def score_sample(sample: Sample, answer: Segmentation, name: str, group: str, in
         classes=scored,
         boxes=boxes,
         box_iou=box_overlap(answer.box, sample.labels == 1),
+        strangeness=answer.strangeness,
     )
 
 
@@ -228,7 +236,7 @@ def _scores(
     source = predictor.bundle.source
     boxed = truth_is_boxes(dataset)
     overall = summarise(results, dataset.classes)
-    told = [*scope.warnings, *predictor.warnings, *_too_few(overall)]
+    told = [*scope.warnings, *predictor.warnings, *_too_few(overall), *_strange(overall)]
     if boxed:
         told.append(BOX_WARNING)
     return Scores(

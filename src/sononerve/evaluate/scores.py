@@ -36,6 +36,7 @@ class FrameResult:
     """One scored frame: ``presence`` is the predicted probability of a nerve, ``present`` the truth.
 
     ``box_iou``: of the box that the network tells, None where it tells none or the frame holds no nerve.
+    ``strangeness``: of the frame to the model, above 1 where it is unlike those of its training; None where unknown.
 
     By class: ``calibration``; ``expected_dice``, as the model tells it, None where nothing was predicted;
     ``uncertainty``, the mean inside what was predicted, None where nothing was or no
@@ -59,6 +60,7 @@ class FrameResult:
     conditions: Mapping[str, Conditions | None] = field(default_factory=dict)
     centroid_distance: Mapping[str, float | None] = field(default_factory=dict)
     pixel_mm2: float | None = None
+    strangeness: float | None = None
 
     def without_details(self) -> FrameResult:
         """The scores alone, as a comparison of many models keeps them."""
@@ -71,6 +73,7 @@ class FrameResult:
             conditions={},
             centroid_distance={},
             pixel_mm2=None,
+            strangeness=None,
         )
 
     @property
@@ -147,7 +150,8 @@ class Summary:
 
     ``presence_brier``: mean squared error of the predicted presence, only where frames of both kinds are, as its AUROC.
     ``box_iou``: of the network's own box with the hull of the nerve; None where it tells no box. ``presence_curve``:
-    the ROC curve behind the AUROC, empty where that is None.
+    the ROC curve behind the AUROC, empty where that is None. ``strange``: share of the frames that are unlike those of
+    the model's training; None where it does not know.
     """
 
     frames: int
@@ -159,6 +163,7 @@ class Summary:
     presence_brier: Interval | None = None
     box_iou: Interval | None = None
     presence_curve: tuple[Cut, ...] = ()
+    strange: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -241,6 +246,7 @@ def summarise(results: Sequence[FrameResult], classes: Sequence[str]) -> Summary
         box_iou=_mean([(r.group, r.box_iou) for r in results if r.box_iou is not None]),
         presence_brier=brier,
         presence_curve=receiver_operating([r.presence for r in results], [r.present for r in results]),
+        strange=_mean([(r.group, float(r.strangeness > 1)) for r in results if r.strangeness is not None]),
     )
 
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..errors import InputError
 from ..io.atomic import check_place, put_folder, write_bytes
 from ..settings import first_fault
+from .appearance import Appearance
 from .postprocess import PLAIN, PostProcess
 
 FORMAT = 1
@@ -80,7 +81,8 @@ class Member(BaseModel):
 class RuntimeConfig(BaseModel):
     """What running a bundle needs of its ``config.yaml``; the rest there is for training it again.
 
-    ``postprocess``: how labels are made of probabilities. ``nerve_share``: how much of a frame the nerve covers, in the
+    ``postprocess``: how labels are made of probabilities. ``appearance``: what the frames that it was fitted to look
+    like; None where that is not known. ``nerve_share``: how much of a frame the nerve covers, in the
     median of the frames it was fitted to that hold one. ``members``: of an ensemble. ``starts``: the model that its
     training began with, and those before that. ``tune_presences``: for each group
     of the tune part what the network says of its frames that hold a nerve; the early filter's threshold comes from
@@ -92,6 +94,7 @@ class RuntimeConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     classes: tuple[str, ...] = Field(min_length=1)
     postprocess: PostProcess = PLAIN
+    appearance: Appearance | None = None
     nerve_share: float = Field(default=SMALL_NERVE, gt=0, le=1)
     fold: int = Field(default=0, ge=0)
     members: tuple[Member, ...] = ()

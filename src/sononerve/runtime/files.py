@@ -26,7 +26,18 @@ READ_AHEAD, MOST_BEHIND = 4, 4  # frames
 TABLE = "measurements.csv"
 MASK, OVERLAY, PROBABILITY, UNCERTAINTY = "mask", "overlay", "probability", "uncertainty"
 MEASURED = ("area_px", "area_mm2", "centroid_x", "centroid_y", "box_x", "box_y", "box_width", "box_height")
-COLUMNS = ("file", "frame", "time_s", "class", "presence", *MEASURED, "expected_dice", "uncertainty", "model")
+COLUMNS = (
+    "file",
+    "frame",
+    "time_s",
+    "class",
+    "presence",
+    *MEASURED,
+    "expected_dice",
+    "uncertainty",
+    "strangeness",
+    "model",
+)
 
 
 @dataclass(frozen=True)
@@ -74,11 +85,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``done`` and ``skipped`` count frames; ``failed`` says what was wrong with each bad file."""
+    """``done`` and ``skipped`` count frames; ``failed`` says what was wrong with each bad file.
+
+    ``strange``: how many of those done are unlike the frames of the training.
+    """
 
     done: int
     skipped: int
     failed: tuple[str, ...]
+    strange: int = 0
 
 
 def list_files(inputs: Iterable[Path]) -> list[Path]:
@@ -156,7 +171,7 @@ def predict_files(
     ):
         for target, segmentation in in_order(readings, partial(_predict, predictor), predictor.at_once):
             behind.put((target, segmentation))
-    return Outcome(saver.done, skipped, tuple(failed.values()))
+    return Outcome(saver.done, skipped, tuple(failed.values()), saver.strange)
 
 
 def _read(
@@ -185,7 +200,7 @@ class _Saver:
     def __init__(
         self, predictor: Predictor, out: Path, wanted: Wanted, rows: list[dict[str, str]], tell: Callable[[int], None]
     ) -> None:
-        self.done, self._looked_at = 0, 0
+        self.done, self.strange, self._looked_at = 0, 0, 0
         self._predictor, self._out, self._wanted, self._rows, self._tell = predictor, out, wanted, rows, tell
 
     def save(self, found: tuple[Target, Segmentation | None]) -> None:
@@ -199,7 +214,7 @@ class _Saver:
                 csv.DictWriter(file, COLUMNS).writerows(
                     measurement_rows(target, segmentation, self._predictor.identity)
                 )
-            self.done += 1
+            self.done, self.strange = self.done + 1, self.strange + segmentation.is_strange
         self._looked_at += 1
         self._tell(self._looked_at)
 
@@ -211,7 +226,7 @@ def measurement_rows(target: Target, segmentation: Segmentation, model: str = ""
     """
     rows, seconds = [], segmentation.frame.time_s
     for label, measured in enumerate(segmentation.measurements, start=1):
-        sure = (segmentation.expected_dice(label), segmentation.uncertainty_within(label))
+        doubts = (segmentation.expected_dice(label), segmentation.uncertainty_within(label), segmentation.strangeness)
         texts = [
             *target.key,
             "" if seconds is None else f"{seconds:.3f}",
@@ -219,7 +234,7 @@ def measurement_rows(target: Target, segmentation: Segmentation, model: str = ""
             f"{segmentation.presence:.4f}",
             *measured_texts(measured),
         ]
-        texts += [*("" if value is None else f"{value:.4f}" for value in sure), model]
+        texts += [*("" if value is None else f"{value:.4f}" for value in doubts), model]
         rows.append(dict(zip(COLUMNS, texts, strict=True)))
     return rows
 

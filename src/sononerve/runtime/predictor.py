@@ -185,7 +185,9 @@ class Predictor:
         labels = self.bundle.config.postprocess.labels(probabilities, seen, self._seen_at_once(frame.shape))
         uncertainty = None if answer.disagreement is None else answer.disagreement[i]
         box = None if answer.box is None else _box_in(frame, answer.box[i])
-        return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty, box)
+        appearance = self.bundle.config.appearance
+        strangeness = None if appearance is None else appearance.strangeness(frame.pixels)
+        return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty, box, strangeness)
 
 
 def _early_filter(bundle: Bundle, sensitivity: float, choice: EngineChoice) -> EarlyFilter:

@@ -61,6 +61,7 @@ class Summary:
     flicker: float | None
     switches: int
     tracks: int
+    strange: int
     fault: str | None = None
     interrupted: bool = False
 
@@ -123,7 +124,7 @@ class _Writer:
     def __init__(self, folder: Path, fps: float, kept: Kept, live: bool) -> None:
         self.frames, self.dropped = 0, 0
         self._folder, self._fps, self._kept, self._live = folder, fps, kept, live
-        self._flicker, self._tracks = Flicker(), 0
+        self._flicker, self._tracks, self._strange = Flicker(), 0, 0
         self._table: TextIO = (folder / TABLE).open("w", newline="", encoding="utf-8")
         self._rows = csv.DictWriter(self._table, COLUMNS)
         self._rows.writeheader()
@@ -145,6 +146,7 @@ class _Writer:
             clip.add(np.where(labels == label, np.uint8(255), np.uint8(0)), missing)
         if self._arrays is not None:
             self._arrays.writestr(f"{moment.index:06}.npy", _npy(labels))
+        self._strange += moment.segmentation.is_strange
         self._flicker.add(labels, moment.segmentation.presence)
         self._tracks = max(self._tracks, *(region.track for region in moment.regions), 0)
         self.frames, self.dropped, self._next = self.frames + 1, moment.dropped, max(place, self._next) + 1
@@ -172,6 +174,7 @@ class _Writer:
             flicker=self._flicker.mask,
             switches=self._flicker.switches,
             tracks=self._tracks,
+            strange=self._strange,
         )
 
     def __enter__(self) -> _Writer:

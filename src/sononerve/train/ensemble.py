@@ -65,6 +65,7 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
     config = RuntimeConfig(
         classes=first.classes,
         postprocess=_shared_rules([bundle.config.postprocess for bundle in bundles]),
+        appearance=first.appearance,
         nerve_share=_mean([bundle.config.nerve_share for bundle in bundles]),
         fold=first.fold,
         close_up=first.close_up if len({bundle.config.close_up for bundle in bundles}) == 1 else 0.0,

@@ -20,6 +20,7 @@ from ..process import keep_memory
 from ..progress import console, counted
 from ..runtime.bundle import CARD, SCORES, Bundle, RuntimeConfig, write_bundle
 from .adversarial import build_adversary
+from .appearance import learn_appearance
 from .begun import Begun, learn
 from .calibrate import calibrate, frames_looked_at
 from .callbacks import BEST, LAST, LOG
@@ -292,6 +293,9 @@ def _finish(run: Begun, out: Path) -> Evaluation:
     for reason in chosen.reasons:
         console.print(f"post-processing: {reason}")
     bundle = configured(bundle, {"postprocess": chosen.postprocess.model_dump(mode="json")})
+    appearance = learn_appearance(run.fitted, [groups[name] for name in run.fitted.names])
+    if appearance is not None:
+        bundle = configured(bundle, {"appearance": appearance.model_dump(mode="json")})
     with counted("score the test part") as progress:
         evaluation = evaluate(bundle, run.dataset, progress=progress)
     told = card(

@@ -96,6 +96,11 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
         "IoU of the network's own box",
         "Overlap of the box that the network tells with the hull of the nerve.",
     ),
+    "strange": (
+        "frames unlike the training's",
+        "Share of the frames whose brightness and texture lie farther from those of the training than twice what 95 % "
+        "of left-out training frames do (Mahalanobis distance).",
+    ),
     "inside_boxes": (
         "predicted pixels inside boxes",
         "Share of a frame's predicted pixels that lie in a box that somebody drew; 0 where nothing was predicted.",

@@ -71,9 +71,9 @@ def _frames(results: Sequence[FrameResult]) -> str:
                 | dataclasses.asdict(scores)
                 | shares
                 | {"expected_dice": r.expected_dice.get(class_name)}
-                | {"uncertainty": r.uncertainty.get(class_name)}
+                | {"uncertainty": r.uncertainty.get(class_name), "strangeness": r.strangeness}
             )
-    told = ("inside_boxes", "boxes_touched", "expected_dice", "uncertainty")
+    told = ("inside_boxes", "boxes_touched", "expected_dice", "uncertainty", "strangeness")
     return _csv(["frame", "group", "annotator", "class", "presence", "present", *names, *told], rows)
 
 

@@ -126,6 +126,8 @@ def rows(summary: Summary, unit: str, boxes: bool) -> list[Line]:
         add("presence_brier", "  Brier score of presence", told(summary.presence_brier))
     if summary.box_iou is not None:
         add("box_iou", "IoU of the network's own box", told(summary.box_iou))
+    if summary.strange is not None:
+        add("strange", "frames unlike the training's", told(summary.strange))
     add("frames", "frames with / without", *(f"{c.with_class} / {c.without}" for c in classes))
     return lines
 
