@@ -25,7 +25,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[train,tensorboard,zoo,dev]'
+	$(PIP) --editable '.[train,tensorboard,zoo,openvino,dev]'
 	touch $@ $(VENV)/.demo
 
 install: $(VENV)/.demo  ## Only make .venv and install
