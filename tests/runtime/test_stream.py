@@ -16,7 +16,7 @@ from clips import write_clip
 
 from sononerve.errors import InputError
 from sononerve.frame import Frame
-from sononerve.io.stream import Stream, open_camera, open_file
+from sononerve.io.stream import MOST_GARBLED, Stream, open_camera, open_file
 from sononerve.runtime.predictor import Predictor
 from sononerve.runtime.smoothing import Smoothing
 from sononerve.runtime.stream import segment_stream
@@ -122,6 +122,19 @@ def test_a_camera_is_read_until_it_is_unplugged(monkeypatch: pytest.MonkeyPatch)
     assert found[0].time_s == 0
     assert found[0].spacing_mm == (0.1, 0.1)
     with pytest.raises(InputError, match="camera-0: gives no more frames"):
+        next(frames)
+    assert camera.released
+
+
+def test_a_garbled_frame_of_a_camera_is_passed_over_and_many_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = FakeCamera(0)
+    camera.left = 60
+    whole = iter([True, False, True, *[False] * MOST_GARBLED])
+    monkeypatch.setattr(camera, "retrieve", lambda: (next(whole), np.repeat(bright_frame()[..., None], 3, axis=2)))
+    monkeypatch.setattr("sononerve.io.stream.cv2.VideoCapture", lambda _: camera)
+    frames = open_camera(0).open()
+    assert [np.array_equal(next(frames).pixels, bright_frame()) for _ in range(2)] == [True, True]
+    with pytest.raises(InputError, match=r"camera-0: 25 frames behind each other cannot be read; .*8 bits.*cable"):
         next(frames)
     assert camera.released
 

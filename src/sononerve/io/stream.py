@@ -15,6 +15,7 @@ from ..frame import Frame, Spacing
 from . import frames, video
 from .images import to_gray
 
+MOST_GARBLED = 25  # a second or so
 USUAL_FPS = 25.0  # where nothing tells it
 
 
@@ -78,7 +79,8 @@ def _rate_of(path: Path, count: int) -> float | None:
 def open_camera(number: int, spacing_mm: Spacing | None = None) -> Stream:
     """What a camera or frame grabber sees from now on; its times count from the first frame.
 
-    Raises `InputError` where the system has no such camera.
+    A frame that comes garbled is passed over; so many behind each other end the stream. Raises `InputError` where the
+    system has no such camera.
     """
     name, capture = f"camera-{number}", cv2.VideoCapture(number)
     if not capture.isOpened():
@@ -86,12 +88,22 @@ def open_camera(number: int, spacing_mm: Spacing | None = None) -> Stream:
     fps = float(capture.get(cv2.CAP_PROP_FPS))
 
     def watch() -> Generator[Frame]:
-        began = None
+        began, garbled = None, 0
         try:
             while capture.grab():
                 now = time.monotonic()
                 began = now if began is None else began
-                pixels, _ = video.decoded(capture, name)
+                try:
+                    pixels, _ = video.decoded(capture, name)
+                except InputError as error:
+                    garbled += 1
+                    if garbled < MOST_GARBLED:
+                        continue
+                    raise InputError(
+                        f"{name}: {garbled} frames behind each other cannot be read; set it to 8 bits a channel, or "
+                        "look at its cable"
+                    ) from error
+                garbled = 0
                 yield Frame(to_gray(pixels, Path(name)), spacing_mm, now - began, name)
             raise InputError(f"{name}: gives no more frames; look at its cable, and start again")
         finally:
