@@ -101,23 +101,13 @@ def rows(summary: Summary, unit: str, boxes: bool) -> list[Line]:
     add("calibration", f"calibration error near the class{against}", *(_error(c, near=True) for c in classes))
     add("calibration", f"  over all pixels{against}", *(_error(c, near=False) for c in classes))
     if any(c.forecast is not None for c in classes):
-        forecasts = [c.forecast for c in classes]
-        add(
-            "expected_dice", f"expected Dice - Dice{against}", *(told(None if f is None else f.bias) for f in forecasts)
-        )
-        add(
-            "expected_dice",
-            "  against Dice, by rank",
-            *(told(None if f is None else f.against_dice) for f in forecasts),
-        )
-        add(
-            "failures",
-            "  AUROC of failures (Dice < 0.5)",
-            *(told(None if f is None else f.failures) for f in forecasts),
-        )
+        bias, ranks, failures = zip(*(_forecast(c) for c in classes), strict=True)
+        add("expected_dice", f"expected Dice - Dice{against}", *bias)
+        add("expected_dice", "  against Dice, by rank", *ranks)
+        add("failures", "  AUROC of failures (Dice < 0.5)", *failures)
     if any(c.uncertainty_against_dice is not None for c in classes):
-        ranks = (told(c.uncertainty_against_dice) for c in classes)
-        add("uncertainty_against_dice", "uncertainty against Dice, by rank", *ranks)
+        doubts = (told(c.uncertainty_against_dice) for c in classes)
+        add("uncertainty_against_dice", "uncertainty against Dice, by rank", *doubts)
     empty = "unboxed frames marked" if boxes else "false-positive rate, empty frames"
     add("false_positive_rate", empty, *(told(c.false_positive_rate) for c in classes))
     auroc = "AUROC of boxed against unboxed" if boxes else "presence AUROC"
@@ -130,6 +120,14 @@ def rows(summary: Summary, unit: str, boxes: bool) -> list[Line]:
         add("strange", "frames unlike the training's", told(summary.strange))
     add("frames", "frames with / without", *(f"{c.with_class} / {c.without}" for c in classes))
     return lines
+
+
+def _forecast(found: ClassSummary) -> tuple[str, str, str]:
+    """How far the expected Dice is off in the mean, its rank correlation with Dice, and its AUROC of failures."""
+    forecast = found.forecast
+    if forecast is None:
+        return "-", "-", "-"
+    return told(forecast.bias), told(forecast.against_dice), told(forecast.failures)
 
 
 def _limits(found: Agreement | None, unit: str) -> str:
