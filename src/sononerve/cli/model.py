@@ -58,6 +58,14 @@ def train(
             metavar="MODEL",
         ),
     ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--teacher",
+            help="Learn from what a model answers too, a run or a bundle; repeatable: the mean of several.",
+            metavar="MODEL",
+        ),
+    ] = None,
     budget: Annotated[
         str | None, typer.Option("--budget", help="Time for the whole command: 90s, 30m, 2h. Default: 30m.")
     ] = None,
@@ -149,7 +157,8 @@ def train(
         "adversary": {"weight": ADVERSARY_WEIGHT if adversary else None},
         "refine": {"folds": refine},
         "optimiser": {"learning_rate": learning_rate},
-        "start": start if start is None or "://" in start else str(Path(start).resolve()),
+        "teach": {"models": None if teacher is None else [_address(one) for one in teacher]},
+        "start": None if start is None else _address(start),
         "model": model,
         "budget_s": None if budget is None else parse_duration(budget),
         "epochs": epochs,
@@ -173,6 +182,11 @@ def train(
     evaluation = run_training(config, out, split_file, resume)
     tell(evaluation.scores, as_json)
     typer.echo(f"model: {out / 'bundle'}", err=as_json)
+
+
+def _address(model: str) -> str:
+    """Where a model is, whatever folder one is in: on the web, or a whole path."""
+    return model if "://" in model else str(Path(model).resolve())
 
 
 @app.command()

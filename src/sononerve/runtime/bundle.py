@@ -65,7 +65,7 @@ class Manifest(BaseModel):
 
 
 class Member(BaseModel):
-    """Another model that is in this one: of an ensemble, or the one that its training began with.
+    """Another model that is in this one: of an ensemble, or one that its training began with or learned from.
 
     ``name``: what its run was called. ``identity``: that of its bundle. ``split``: the file of this bundle with the
     split of which it left out ``fold``; there is none where it did not say what it was trained on.
@@ -83,8 +83,8 @@ class RuntimeConfig(BaseModel):
 
     ``postprocess``: how labels are made of probabilities. ``appearance``: what the frames that it was fitted to look
     like; None where that is not known. ``nerve_share``: how much of a frame the nerve covers, in the
-    median of the frames it was fitted to that hold one. ``members``: of an ensemble. ``starts``: the model that its
-    training began with, and those before that. ``tune_presences``: for each group
+    median of the frames it was fitted to that hold one. ``members``: of an ensemble. ``starts``: the models that its
+    training began with or learned from, and those before them. ``tune_presences``: for each group
     of the tune part what the network says of its frames that hold a nerve; the early filter's threshold comes from
     them. ``close_up``: how many times its box a nerve's surroundings were in the close-ups that it was trained on; 0
     without. ``precision``: in which it is meant to run. ``dice_lost``: what each precision beside fp32 cost on the tune

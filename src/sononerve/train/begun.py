@@ -20,13 +20,14 @@ from .config import TrainConfig
 from .fit import fit
 from .plan import Plan
 from .task import Supervised
+from .teach import Taught, build_teacher
 
 
 @dataclass(frozen=True)
 class Begun:
     """A run that is planned, with its folder on disk, and all that training it takes.
 
-    ``fitted``: the frames to fit. ``start``: the model that it begins with.
+    ``fitted``: the frames to fit. ``start``: the model that it begins with. ``teachers``: those it learns from.
     """
 
     config: TrainConfig
@@ -40,6 +41,7 @@ class Begun:
     loss: MultiTask
     plan: Plan
     start: Bundle | None = None
+    teachers: tuple[Bundle, ...] = ()
 
 
 def learn(run: Begun, folder: Path, watch: Callback | None = None) -> Begun:
@@ -57,7 +59,9 @@ def learn(run: Begun, folder: Path, watch: Callback | None = None) -> Begun:
 
 def _task(run: Begun) -> Supervised:
     config, classes = run.config, run.dataset.classes
+    told = (run.model, run.loss, config.optimiser, run.plan.steps, config.seed, classes)
     adversary = build_adversary(config, len(classes))
-    if adversary is None:
-        return Supervised(run.model, run.loss, config.optimiser, run.plan.steps, config.seed, classes)
-    return Adversarial(run.model, run.loss, config.optimiser, run.plan.steps, config.seed, classes, adversary)
+    if adversary is not None:
+        return Adversarial(*told, adversary)
+    teacher = build_teacher(run.teachers, run.dataset, run.plan.preprocess)
+    return Supervised(*told) if teacher is None else Taught(*told, teacher, config.teach.share)

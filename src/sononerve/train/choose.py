@@ -19,6 +19,7 @@ from .adversarial import build_adversary
 from .config import TrainConfig
 from .facts import Facts
 from .machine import Accelerator, Arithmetic, find_accelerator, free_memory, half_precision, step_memory, time_step
+from .teach import Teacher
 
 SCAN_SHARE = 0.6  # of a frame; where the scan takes less, the rest is not worth its pixels
 SIZES = (128, 160, 192, 224, 256, 320, 384, 448, 512)  # longer sides of the canvas that are tried
@@ -75,11 +76,18 @@ class Probe:
     """Times a few steps on a small canvas, to tell what a step costs at any size.
 
     A step takes some time whatever is in it, for the weights, and some for every pixel; steps of two frames and of a
-    whole batch tell both. ``spent_s``: seconds that this took so far.
+    whole batch tell both. A teacher's answer is timed as it is, for its canvas is that of the training.
+    ``spent_s``: seconds that this took so far.
     """
 
     def __init__(
-        self, config: TrainConfig, shape: tuple[int, int], batch: int, classes: int, accelerator: Accelerator
+        self,
+        config: TrainConfig,
+        shape: tuple[int, int],
+        batch: int,
+        classes: int,
+        accelerator: Accelerator,
+        teacher: Teacher | None = None,
     ) -> None:
         """``shape``: height and width of what the network sees of a frame."""
         self.config, self.shape, self.batch, self.classes = config, shape, batch, classes
@@ -91,6 +99,7 @@ class Probe:
         self.spent_s = 0.0
         self._costs: dict[int | None, tuple[float, float]] = {}
         self.precision, self.reason = self._choose_precision()
+        self.teacher_s = 0.0 if teacher is None else self._time_teacher(teacher)
 
     def step_s(self, longest: int, width: int | None) -> float:
         """Seconds that a step takes on a canvas of that size; ``width`` None: the preset's."""
@@ -102,7 +111,7 @@ class Probe:
                 each = min(each, max(measured, each / 2))  # two timings on a busy machine may say anything
             self._costs[width] = whole - each * self.batch, each
         fixed, each = self._costs[width]
-        return fixed + each * self.batch * self._pixels(longest) / self._pixels(self.side)
+        return fixed + each * self.batch * self._pixels(longest) / self._pixels(self.side) + self.teacher_s
 
     def steps_in(self, seconds: float, longest: int, width: int | None, tune_frames: int) -> float:
         """How many steps fit into the time, of which this has spent some and the looks at the tune part take some."""
@@ -140,26 +149,36 @@ class Probe:
         self.spent_s += time.monotonic() - began
         return step_s
 
+    def _time_teacher(self, teacher: Teacher) -> float:
+        began = time.monotonic()
+        frames = self._frames(self.batch, self.config.canvas.longest)
+        answer_s = teacher.answer_s(frames, self.precision, self.accelerator)
+        self.spent_s += time.monotonic() - began
+        return answer_s
+
     def _model(self, width: int | None) -> SegmentationModel:
         return build(self.config.model, with_width(self.config.network, width), self.classes)
 
-    def _frames(self, count: int) -> Batch:
-        """Noise with some of every class in it, on the small canvas."""
-        shape, rng = canvas_shape(self.shape, self.side, self.divisor), np.random.default_rng(0)
+    def _frames(self, count: int, longest: int | None = None) -> Batch:
+        """Noise with some of every class in it, on a canvas of that size or the small one."""
+        shape, rng = canvas_shape(self.shape, longest or self.side, self.divisor), np.random.default_rng(0)
         labels = rng.integers(0, self.classes + 1, (count, *shape), dtype=np.uint8)
         return as_batch(rng.normal(size=(count, *shape)).astype(np.float32), labels)
 
 
-def choose(config: TrainConfig, facts: Facts, classes: int, seconds: float | None) -> Choices:
+def choose(
+    config: TrainConfig, facts: Facts, classes: int, seconds: float | None, teacher: Teacher | None = None
+) -> Choices:
     """Decide what ``config`` leaves open.
 
-    ``seconds``: what is left for steps and looks at the tune part; None where time is no matter.
+    ``seconds``: what is left for steps and looks at the tune part; None where time is no matter. ``teacher``: whom the
+    network learns from.
     """
     accelerator, reasons = find_accelerator(), []
     region, told = _region(config, facts)
     reasons.append(Choice(name="region", value=region, reason=told))
     batch, batch_told = _batch(config, facts)
-    probe = Probe(config, facts.shape(region), batch, classes, accelerator)
+    probe = Probe(config, facts.shape(region), batch, classes, accelerator, teacher)
     reasons.append(Choice(name="precision", value=f"{probe.precision} on {accelerator}", reason=probe.reason))
     longest, width, chosen = _size_and_width(config, facts, facts.shape(region), probe, seconds)
     reasons += chosen

@@ -166,6 +166,17 @@ class RefineConfig(_Part):
             return Refiner(classes, self.width, self.depth)
 
 
+class TeachConfig(_Part):
+    """Models to learn from beside the labels, `sononerve.train.teach.Taught`; without ``models`` there are none.
+
+    ``models``: runs, bundles or their addresses; where there are several, the mean of their answers. ``share``: how
+    much of the loss is the distance from that answer, 0..1; the rest is that from the labels.
+    """
+
+    models: tuple[str, ...] = ()
+    share: float = Field(default=0.5, gt=0, le=1)
+
+
 class TrainConfig(_Part):
     """A whole training.
 
@@ -189,6 +200,7 @@ class TrainConfig(_Part):
     loss: LossConfig = LossConfig()
     adversary: AdversaryConfig = AdversaryConfig()
     refine: RefineConfig = RefineConfig()
+    teach: TeachConfig = TeachConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     batch: int | None = Field(default=None, ge=1)
     budget_s: float | None = Field(default=None, ge=5)
@@ -210,6 +222,10 @@ class TrainConfig(_Part):
             raise ValueError("refine.folds and canvas.close_up: no refiner learns from close-ups; give one of them")
         if self.refine.folds and self.start is not None:
             raise ValueError("refine.folds and start: a refiner learns from networks that begin anew; give one of them")
+        if self.teach.models and (self.refine.folds or self.adversary.weight or self.canvas.close_up):
+            raise ValueError(
+                "teach.models: a teacher goes with none of refine.folds, adversary.weight and canvas.close_up; give one"
+            )
         return self
 
     def write(self, path: Path) -> None:

@@ -37,7 +37,7 @@ from .filter_graph import filter_graphs
 from .graph import bundle_graph
 from .machine import describe_machine
 from .plan import Plan
-from .start import recorded_start
+from .start import recorded_starts
 
 HELD_OUT = "## Held-out scores"
 MOST_LICENCE = 1000  # characters of the data's licence in the card
@@ -51,15 +51,20 @@ def bundle_files(
     fitted: Dataset,
     calibration: Calibration,
     start: Bundle | None = None,
+    teachers: Sequence[Bundle] = (),
 ) -> dict[str, bytes]:
     """The bundle's files for a trained model, not yet scored, its labels plain.
 
-    ``fitted``: what it was fitted to. ``start``: the model that it began with.
+    ``fitted``: what it was fitted to. ``start``: the model that it began with. ``teachers``: those it learned from.
     """
     classes = fitted.classes
     home = config.data.folder.name  # a bundle is passed on: no paths of this machine, no names of frames
-    starts, start_files = recorded_start(start)
-    told = config.model_copy(update={"start": None if start is None else told_name(start)}).model_dump(mode="json")
+    starts, start_files = recorded_starts([*([] if start is None else [start]), *teachers])
+    named = {
+        "start": None if start is None else told_name(start),
+        "teach": config.teach.model_copy(update={"models": tuple(map(told_name, teachers))}),
+    }
+    told = config.model_copy(update=named).model_dump(mode="json")
     recorded = {
         "sononerve": __version__,
         "classes": list(classes),
@@ -117,13 +122,17 @@ def card(
     seconds: float,
     scores: Scores,
     start: Bundle | None = None,
+    teachers: Sequence[Bundle] = (),
 ) -> str:
     """The model's card in Markdown: what it is, what it saw (``fitted``), how it scored, what it is not.
 
     ``rules``: what is said of its post-processing. ``seconds``: how long its steps took. ``start``: the model that it
-    began with.
+    began with. ``teachers``: those it learned from.
     """
     begun = "" if start is None else f"\n- begun with: {told_name(start)}, {start.identity}"
+    if teachers:
+        names = "; ".join(f"{told_name(teacher)}, {teacher.identity}" for teacher in teachers)
+        begun += f"\n- taught by: {names}; {config.teach.share:.0%} of the loss"
     fold = split.fold(config.data.fold)
     left_out = len(fold.fit) - len(fitted)
     counts = f"{len(fitted)} frames to fit, {len(fold.tune)} to tune, {len(fold.test)} held out"

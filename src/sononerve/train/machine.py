@@ -129,7 +129,7 @@ def time_step(
     while len(seconds) < warm + timed and sum(seconds) < TIMING_S:
         started = time.perf_counter()
         optimizer.zero_grad()
-        with _autocast(precision, accelerator):
+        with autocast(precision, accelerator):
             output = network(*batch.inputs)
             value = judge(output, batch.labels)
             if rival is not None:
@@ -151,7 +151,8 @@ def wait_for(accelerator: str) -> None:
         torch.mps.synchronize()
 
 
-def _autocast(precision: str, accelerator: str) -> AbstractContextManager[object]:
+def autocast(precision: str, accelerator: str) -> AbstractContextManager[object]:
+    """Arithmetic of that precision, for as long as this is entered."""
     if precision == "32":
         return nullcontext()
     return torch.autocast(accelerator, torch.bfloat16 if precision == "bf16" else torch.float16)

@@ -23,6 +23,7 @@ from .choose import MOST_LOOKING, Choice, Choices
 from .config import TrainConfig
 from .machine import time_step
 from .setup import BUDGET_USED, DEFAULT_BUDGET_S, LOOP, Setup
+from .teach import Teacher
 
 MOST_ROUNDS = 40
 LOST = 0.03  # of the steps at most, so that all rounds are of as many
@@ -74,16 +75,19 @@ def make_plan(
     reserve_s: float,
     adversary: Adversary | None = None,
     refiner: Refiner | None = None,
+    teacher: Teacher | None = None,
 ) -> Plan:
     """Time a few steps and turn the budget, epochs or steps into a plan.
 
     ``batch``: one real batch. ``frames``: how many are in fit and tune. ``reserve_s``: seconds already spent, and those
     that export and evaluation will take. ``adversary``: what is trained against. ``refiner``: what
-    is trained behind the network.
+    is trained behind the network. ``teacher``: what is learned from.
     """
     choices = setup.choices
     began = time.monotonic()
     step_s = whole_step(config, (model, refiner), loss, batch, choices, adversary)
+    if teacher is not None:
+        step_s += teacher.answer_s(batch, choices.precision, choices.accelerator)
     look_s = LOOK * step_s * frames[1] / choices.batch + 0.2
     budget = config.budget_s
     if config.steps is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -36,6 +37,7 @@ from .pretrained import check_pretrained, load_pretrained
 from .refine import learn_refined
 from .setup import Setup, set_up
 from .start import load_start, open_start, started, warn_of_seen
+from .teach import build_teacher, open_teachers, with_canvas_of
 
 CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
 EXPORT_S = 15.0
@@ -85,6 +87,9 @@ def begin(
         check_pretrained(config)
     else:
         config = started(config, start)
+    teachers = open_teachers(config)
+    if teachers:
+        config = with_canvas_of(config, teachers[0])
     _check_folder(out, config, resume)
     dataset = open_data(config)
     division = open_split(dataset, out, split_file, config.data.fold)
@@ -96,8 +101,9 @@ def begin(
     choosing_s = CALIBRATING_S * frames_looked_at(len(tune_part), heads) + CHOOSING_S * frames_chosen_on(len(tune_part))
     ends = began - EXPORT_S - scoring_s - choosing_s
     known = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
-    seen = warn_of_seen(start, dataset, division, config.data.fold) if start is not None and known is None else []
-    setup = known or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends)
+    seen = _warn_of_seen(start, teachers, dataset, division, config.data.fold) if known is None else []
+    teacher = build_teacher(teachers, dataset) if known is None else None
+    setup = known or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends, teacher)
     config = setup.choices.pinned(config)
     torch.manual_seed(config.seed)
     model = build(config.model, config.network, len(dataset.classes))
@@ -117,12 +123,24 @@ def begin(
         time.monotonic() - ends,
         build_adversary(config, len(dataset.classes)),
         config.refine.build(len(dataset.classes), config.seed),
+        build_teacher(teachers, dataset, varied.preprocess),
     )
     if known is None:
         _write_folder(out, config, division, dropped, plan)
-    run = Begun(config, dataset, division, dropped, dataset.select(fit_part), varied, plain, model, loss, plan, start)
+    fitted = dataset.select(fit_part)
+    run = Begun(config, dataset, division, dropped, fitted, varied, plain, model, loss, plan, start, teachers)
     _announce(run)
     return run
+
+
+def _warn_of_seen(
+    start: Bundle | None, teachers: Sequence[Bundle], dataset: Dataset, division: Split, fold: int
+) -> list[str]:
+    """What must be said of held-out frames that other models, whom this one learns from, were trained on."""
+    others = [(teacher, "--teacher") for teacher in teachers]
+    if start is not None:
+        others.insert(0, (start, "--from"))
+    return [told for one, option in others for told in warn_of_seen(one, dataset, division, fold, option)]
 
 
 def open_data(config: TrainConfig) -> Dataset:
@@ -286,7 +304,9 @@ def _finish(run: Begun, out: Path) -> Evaluation:
     for reason in calibration.reasons:
         console.print(f"temperature: {reason}")
     seconds = training_seconds(out)
-    files = bundle_files(run.model, run.config, run.plan, run.division, run.fitted, calibration, run.start)
+    files = bundle_files(
+        run.model, run.config, run.plan, run.division, run.fitted, calibration, run.start, run.teachers
+    )
     bundle = configured(Bundle(out / BUNDLE, files, RuntimeConfig(classes=run.dataset.classes)), {})
     with counted("choose the post-processing") as progress:
         chosen = choose_postprocess(bundle, run.dataset, progress)
@@ -308,6 +328,7 @@ def _finish(run: Begun, out: Path) -> Evaluation:
         seconds,
         evaluation.scores,
         run.start,
+        run.teachers,
     )
     scored = {SCORES: evaluation.scores.anonymous().to_json().encode(), CARD: told.encode()}
     write_bundle(out / BUNDLE, {**bundle.files, **scored})

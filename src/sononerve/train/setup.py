@@ -15,6 +15,7 @@ from .choose import Choices, canvas_shape, choose
 from .config import TrainConfig
 from .facts import Facts, look_at
 from .oddities import oddities
+from .teach import Teacher
 
 BUDGET_USED = 0.9  # of the budget; the rest is for a machine that slows down
 LOOP = 1.08  # feeding, logging and saving beside the steps: 1.04 and 1.09 in two trainings of 38 steps a round
@@ -33,17 +34,25 @@ class Setup(BaseModel):
     preprocess: Preprocess
 
 
-def set_up(config: TrainConfig, dataset: Dataset, division: Split, fitted: Dataset, reserve_s: float) -> Setup:
+def set_up(
+    config: TrainConfig,
+    dataset: Dataset,
+    division: Split,
+    fitted: Dataset,
+    reserve_s: float,
+    teacher: Teacher | None = None,
+) -> Setup:
     """Look at the frames to fit and choose what ``config`` leaves open.
 
-    ``reserve_s``: seconds of the budget that are spent already, or kept for the end. Raises `InputError` where there is
+    ``reserve_s``: seconds of the budget that are spent already, or kept for the end. ``teacher``: whom the network
+    learns from. Raises `InputError` where there is
     nothing to learn.
     """
     began = time.monotonic()
     facts = look_at(fitted, [division.groups[name] for name in division.fold(config.data.fold).tune])
     warnings = oddities(dataset, division, config.data.fold, fitted, facts)
     reserve_s += time.monotonic() - began + PREPARING_S * len(dataset)
-    choices = choose(config, facts, len(dataset.classes), _time_for_steps(config, reserve_s))
+    choices = choose(config, facts, len(dataset.classes), _time_for_steps(config, reserve_s), teacher)
     divisor = build(config.model, choices.network, len(dataset.classes)).divisor
     refiner = config.refine.build(len(dataset.classes), config.seed)
     if refiner is not None:

@@ -1,4 +1,7 @@
-"""Training that goes on from a model: its network, its canvas and its weights, on other frames or for other classes."""
+"""Training that goes on from a model: its network, its canvas and its weights, on other frames or for other classes.
+
+What it saw is remembered, and what teachers saw too: the new model is scored on none of it.
+"""
 
 from __future__ import annotations
 
@@ -85,36 +88,42 @@ def _by_class(fresh: Tensor, found: Tensor, classes: Sequence[str], known: Seque
     return result
 
 
-def warn_of_seen(start: Bundle, dataset: Dataset, division: Split, fold: int) -> list[str]:
-    """What must be said of held-out frames that ``start`` was trained on; `InputError` where it was on all of them."""
+def warn_of_seen(start: Bundle, dataset: Dataset, division: Split, fold: int, option: str = "--from") -> list[str]:
+    """What must be said of held-out frames that ``start`` was trained on; `InputError` where it was on all of them.
+
+    ``option``: with which the model was given.
+    """
     seen, held_out = {}, division.fold(fold)
     for part in ("tune", "test"):
         seen[part] = seen_in_training(start, dataset.select(division.indices(dataset, fold, part)))
     if seen["test"] == len(held_out.test):
         raise InputError(
-            f"--from {start.source}: was trained on all {seen['test']} frames of the test part; give the split that it "
-            "was trained with, by --split, or other frames"
+            f"{option} {start.source}: was trained on all {seen['test']} frames of the test part; give the split that "
+            "it was trained with, by --split, or other frames"
         )
     told = []
     if seen["test"]:
         told.append(
-            f"{seen['test']} of {len(held_out.test)} frames of the test part are not scored: the model that is begun "
-            "with was trained on them"
+            f"{seen['test']} of {len(held_out.test)} frames of the test part are not scored: the model of {option} was "
+            "trained on them"
         )
     if seen["tune"]:
         told.append(
-            f"the model that is begun with was trained on {seen['tune']} of {len(held_out.tune)} frames of the tune "
-            "part: thresholds that are chosen on them may be off"
+            f"the model of {option} was trained on {seen['tune']} of {len(held_out.tune)} frames of the tune part: "
+            "thresholds that are chosen on them may be off"
         )
     return told
 
 
-def recorded_start(start: Bundle | None) -> Carried:
-    """What a bundle says of the model that it began with, and of those before that."""
-    if start is None:
-        return (), {}
-    itself = Member(name=told_name(start), identity=start.identity, fold=start.config.fold, split=SPLIT)
-    return carried([(itself, start), *((one, start) for one in start.config.starts)])
+def recorded_starts(starts: Sequence[Bundle]) -> Carried:
+    """What a bundle says of the models that it began with or learned from, and of those before them."""
+    told = []
+    for start in starts:
+        told.append(
+            (Member(name=told_name(start), identity=start.identity, fold=start.config.fold, split=SPLIT), start)
+        )
+        told += [(one, start) for one in start.config.starts]
+    return carried(told)
 
 
 def carried(starts: Sequence[tuple[Member, Bundle]]) -> Carried:
