@@ -34,7 +34,7 @@ RESULT = Path(__file__).parent / "results" / "fast_networks.json"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network of the registry on a canvas of ``size`` pixels, with settings beside its preset's."""
+    """A network of the registry on a canvas of ``size`` pixels, with settings beside its usual ones."""
 
     model: str
     size: int

@@ -163,11 +163,11 @@ def settings() -> str:
         lines += [BLANK, f"### augment.{name}", *fields(type(operation), f"augment.{name}.")]
     for name, architecture in MODELS.items():
         lines += [BLANK, f"## network, for --model {name}"]
-        lines += fields(architecture.settings, "network.", architecture.preset)
+        lines += fields(architecture.settings, "network.", architecture.usual)
     return "\n".join(lines) + "\n"
 
 
-def fields(model: type[BaseModel], prefix: str, preset: BaseModel | None = None) -> list[str]:
+def fields(model: type[BaseModel], prefix: str, usual: BaseModel | None = None) -> list[str]:
     """A table of a configuration's fields; fields that are configurations themselves follow it."""
     lines, inner = [BLANK, documented(model), BLANK, "| name | type | default |", "|---|---|---|"], list[str]()
     written = {k: v for c in reversed(model.__mro__) for k, v in vars(c).get("__annotations__", {}).items()}
@@ -176,7 +176,7 @@ def fields(model: type[BaseModel], prefix: str, preset: BaseModel | None = None)
             if field.annotation is not Augment:
                 inner += [BLANK, f"### {prefix}{name}", *fields(field.annotation, f"{prefix}{name}.")]
             continue
-        default = getattr(preset, name) if preset is not None else field.get_default(call_default_factory=True)
+        default = getattr(usual, name) if usual is not None else field.get_default(call_default_factory=True)
         shown = "needed" if default is PydanticUndefined else f"`{default!r}`"
         kind = str(written[name]).replace("|", "\\|")
         lines.append(f"| `{prefix}{name}` | `{kind}` | {shown} |")

@@ -35,9 +35,9 @@ def set_gates(network: AttentionUNet, logit: float) -> None:
         torch.nn.init.constant_(gate.psi.bias, logit)
 
 
-def test_its_preset_is_the_default_u_net_with_gates() -> None:
+def test_it_usually_is_the_default_u_net_with_gates() -> None:
     with_gates, without = MODELS["attention-unet"], MODELS["unet"]
-    assert with_gates.preset.model_dump() == without.preset.model_dump() | {"gates": True}
+    assert with_gates.usual.model_dump() == without.usual.model_dump() | {"gates": True}
     assert with_gates.narrower == without.narrower
 
 

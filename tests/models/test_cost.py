@@ -40,7 +40,7 @@ def test_monais_basic_unet_has_the_work_that_the_design_counted() -> None:
     assert count_flops(network, 416, 576) / 1e9 == pytest.approx(93, abs=0.5)
 
 
-def test_cost_is_that_of_the_preset() -> None:
+def test_cost_is_that_of_the_usual_settings() -> None:
     cost = cost_of("unet-notebook")
     assert cost.parameters == 2_161_361
     assert cost.gflops == pytest.approx(count_flops(build("unet-notebook", {}, 1), 256, 256) / 1e9)

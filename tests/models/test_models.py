@@ -33,10 +33,10 @@ def test_a_setting_that_is_unknown_or_wrong_is_named_with_those_that_are_known(
         check_settings("unet", settings)
 
 
-def test_settings_change_the_preset_and_leave_the_rest_of_it() -> None:
+def test_settings_change_the_usual_ones_and_leave_the_rest_of_it() -> None:
     found = check_settings("unet-notebook", {"width": 8}).model_dump()
-    preset = MODELS["unet-notebook"].preset.model_dump()
-    assert found == preset | {"width": 8}
+    usual = MODELS["unet-notebook"].usual.model_dump()
+    assert found == usual | {"width": 8}
 
 
 def test_one_class_is_the_sigmoid() -> None:

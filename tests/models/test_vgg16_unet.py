@@ -126,7 +126,7 @@ def test_frozen_stages_do_not_move_until_their_share_is_over() -> None:
 
 
 def test_stages_that_began_at_random_are_not_frozen() -> None:
-    network = build("vgg16-unet", {"weights": "none", "stages": 2, "width": 4}, classes=1)  # of the preset's two frozen
+    network = build("vgg16-unet", {"weights": "none", "stages": 2, "width": 4}, classes=1)  # of the usual two frozen
     assert isinstance(network, VGG16UNet)
     assert step(network, 0.3) == {name for name, _ in network.named_parameters()}
     assert network.frozen_share == 0
@@ -146,6 +146,6 @@ def test_earlier_stages_learn_slower_and_the_decoder_with_the_whole_rate() -> No
     assert groups[0]["initial_lr"] == 1.0  # the one that the log tells
 
 
-def test_the_preset_begins_with_the_weights_that_have_a_name() -> None:
+def test_it_usually_begins_with_the_weights_that_have_a_name() -> None:
     assert build("vgg16-unet", {}, classes=1).pretrained == "vgg16"
-    assert MODELS["vgg16-unet"].preset.model_dump()["weights"] == "vgg16"
+    assert MODELS["vgg16-unet"].usual.model_dump()["weights"] == "vgg16"

@@ -11,6 +11,7 @@ from sononerve.train import choose as choosing
 from sononerve.train.choose import ENOUGH_GROUPS, ENOUGH_STEPS, Choices, Probe, canvas_shape, choose
 from sononerve.train.config import TrainConfig
 from sononerve.train.facts import Facts
+from sononerve.train.presets import PRESETS, PresetName
 
 Decide = Callable[..., Choices]
 FREE = 8_000_000_000
@@ -62,22 +63,33 @@ def test_the_canvas_is_the_largest_for_which_the_time_suffices(decide: Decide, s
 
 
 def test_the_canvas_shrinks_before_the_network(decide: Decide) -> None:
-    assert (decide(36_000).longest, decide(36_000).network) == (256, {"width": 48})
-    assert (decide(270).longest, decide(270).network) == (128, {"width": 48})
-    assert (decide(120).longest, decide(120).network) == (128, {"width": 32})
-    assert (decide(1).longest, decide(1).network) == (128, {"width": 24})
+    for seconds, longest, width in [(36_000, 256, 48), (270, 128, 48), (120, 128, 32), (1, 128, 24)]:
+        chosen = decide(seconds, preset="accurate")
+        assert (chosen.longest, chosen.network) == (longest, {"width": width})
 
 
 def test_narrow_nerves_get_a_larger_canvas_but_none_larger_than_the_frame(decide: Decide) -> None:
     narrow = FACTS.model_copy(update={"nerve_px": 20.0})
-    assert decide(36_000, narrow).longest == 448
-    assert decide(36_000, narrow.model_copy(update={"frame_shape": (200, 300)})).longest == 256
-    assert decide(36_000, narrow.model_copy(update={"frame_shape": (80, 90), "nerve_px": 5.0})).longest == 128
+    small = narrow.model_copy(update={"frame_shape": (200, 300)})
+    smaller = narrow.model_copy(update={"frame_shape": (80, 90), "nerve_px": 5.0})
+    for facts, longest in [(narrow, 448), (small, 256), (smaller, 128)]:
+        assert decide(36_000, facts, preset="accurate").longest == longest
+
+
+@pytest.mark.parametrize("preset", ["realtime", "tiny"])
+def test_a_preset_bounds_the_canvas_and_the_network_whatever_the_time_and_the_nerves(
+    decide: Decide, preset: PresetName
+) -> None:
+    most = PRESETS[preset]
+    chosen = decide(36_000, FACTS.model_copy(update={"nerve_px": 20.0}), preset=preset)
+    assert (chosen.longest, chosen.network) == (most.largest, {"width": most.widest})
+    asked = decide(36_000, preset=preset, canvas={"longest": 480}, network={"width": 40})
+    assert (asked.longest, asked.network) == (480, {"width": 40})
 
 
 def test_without_a_time_the_usual_canvas_and_network_are_taken(decide: Decide) -> None:
     chosen = decide(None, epochs=30)
-    assert (chosen.longest, chosen.network, chosen.batch, chosen.strength) == (256, {"width": 48}, 16, 1)
+    assert (chosen.longest, chosen.network, chosen.batch, chosen.strength) == (256, {"width": 32}, 16, 1)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +117,7 @@ def test_pinning_fills_what_is_open_and_keeps_what_is_said(decide: Decide) -> No
     assert (pinned.canvas.region, pinned.strength) == (chosen.region, chosen.strength)
 
 
-def test_a_network_whose_width_is_not_to_be_chosen_keeps_its_preset(decide: Decide) -> None:
+def test_a_network_whose_width_is_not_to_be_chosen_keeps_its_own(decide: Decide) -> None:
     chosen = decide(1.0, model="unet-notebook")
     assert chosen.network == {}
     assert "width" not in {choice.name for choice in chosen.reasons}
@@ -149,8 +161,8 @@ def test_a_small_tune_part_does_not_choose_a_round(decide: Decide) -> None:
 
 
 def test_looks_at_a_large_tune_part_leave_time_for_a_smaller_canvas_only(decide: Decide) -> None:
-    assert decide(900).longest == 256
-    assert decide(900, FACTS.model_copy(update={"tune_frames": 1000})).longest < 256
+    assert decide(900, preset="accurate").longest == 256
+    assert decide(900, FACTS.model_copy(update={"tune_frames": 1000}), preset="accurate").longest < 256
 
 
 def test_the_faster_precision_is_chosen(decide: Decide, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from .options import (
     OverwriteOption,
     PartName,
     PrecisionName,
+    PresetName,
     RunPrecisionName,
     RunPrecisionOption,
     SecondLookOption,
@@ -49,6 +50,13 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="New folder for the run; with --resume the old one.")],
     model: Annotated[
         str | None, typer.Option("--model", help="Which network; 'sononerve models' lists them. Default: unet.")
+    ] = None,
+    preset: Annotated[
+        PresetName | None,
+        typer.Option(
+            "--preset",
+            help="How fast the model must answer: realtime (20 ms on two cores, the default), accurate, tiny.",
+        ),
     ] = None,
     start: Annotated[
         str | None,
@@ -159,6 +167,7 @@ def train(
         "optimiser": {"learning_rate": learning_rate},
         "teach": {"models": None if teacher is None else [_address(one) for one in teacher]},
         "start": None if start is None else _address(start),
+        "preset": None if preset is None else preset.value,
         "model": model,
         "budget_s": None if budget is None else parse_duration(budget),
         "epochs": epochs,

@@ -29,6 +29,14 @@ class PartName(StrEnum):
     test = "test"
 
 
+class PresetName(StrEnum):
+    """How fast a model must answer."""
+
+    realtime = "realtime"
+    accurate = "accurate"
+    tiny = "tiny"
+
+
 class DropName(StrEnum):
     """What a training may leave out."""
 

@@ -57,12 +57,12 @@ MODELS: dict[str, Architecture] = {
 
 
 def check_settings(name: str, settings: Mapping[str, Setting]) -> BaseModel:
-    """The network's settings, its preset changed by ``settings``; raise `InputError` for an unknown name or value."""
+    """A network's settings, the usual ones changed by ``settings``; raise `InputError` for an unknown name or value."""
     if name not in MODELS:
         raise InputError(f"--model {name}: unknown; expected one of {', '.join(MODELS)}")
     architecture = MODELS[name]
     try:
-        return architecture.settings.model_validate(architecture.preset.model_dump() | dict(settings))
+        return architecture.settings.model_validate(architecture.usual.model_dump() | dict(settings))
     except ValidationError as error:
         first = error.errors()[0]
         field = "".join(f".{part}" for part in first["loc"])

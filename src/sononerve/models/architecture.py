@@ -14,13 +14,14 @@ from .output import SegmentationModel
 class Architecture:
     """What makes a network from its settings and the number of classes, and the class of its settings.
 
-    ``network``: the network's class, or a function. ``narrower``: widths that a plan may choose in place of the
-    preset's where time is short, the widest first. ``extra``: the extra of sononerve's that must be installed for it.
+    ``network``: the network's class, or a function. ``usual``: its settings where none are told. ``narrower``: widths
+    that a plan may choose in place of the usual one where time is short or an answer must be fast, the widest first.
+    ``extra``: the extra of sononerve's that must be installed for it.
     """
 
     network: Callable[..., SegmentationModel]
     settings: type[BaseModel]
-    preset: BaseModel
+    usual: BaseModel
     sentence: str
     narrower: tuple[int, ...] = ()
     extra: str | None = None

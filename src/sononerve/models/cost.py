@@ -27,7 +27,7 @@ class Cost:
 
 
 def cost_of(name: str, classes: int = 1) -> Cost:
-    """Cost of the network ``name`` with its preset; raises `InputError` where an extra is missing.
+    """Cost of the network ``name`` with its usual settings; raises `InputError` where an extra is missing.
 
     >>> cost_of("unet-notebook").parameters
     2161361

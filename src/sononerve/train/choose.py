@@ -19,6 +19,7 @@ from .adversarial import build_adversary
 from .config import TrainConfig
 from .facts import Facts
 from .machine import Accelerator, Arithmetic, find_accelerator, free_memory, half_precision, step_memory, time_step
+from .presets import PRESETS
 from .teach import Teacher
 
 SCAN_SHARE = 0.6  # of a frame; where the scan takes less, the rest is not worth its pixels
@@ -102,7 +103,7 @@ class Probe:
         self.teacher_s = 0.0 if teacher is None else self._time_teacher(teacher)
 
     def step_s(self, longest: int, width: int | None) -> float:
-        """Seconds that a step takes on a canvas of that size; ``width`` None: the preset's."""
+        """Seconds that a step takes on a canvas of that size; ``width`` None: the usual one."""
         if width not in self._costs:
             whole = self._time(self.precision, width, self.batch)
             each = whole / self.batch
@@ -213,7 +214,7 @@ def canvas_shape(seen: tuple[int, int], longest: int, divisor: int) -> tuple[int
 
 
 def with_width(network: dict[str, Setting], width: int | None) -> dict[str, Setting]:
-    """Changes to a network's preset, and this width where one was chosen."""
+    """Changes to a network's usual settings, and this width where one was chosen."""
     return network if width is None else network | {"width": width}
 
 
@@ -247,21 +248,22 @@ def _size_and_width(
 
 
 def _sizes(config: TrainConfig, facts: Facts, seen: tuple[int, int]) -> list[int]:
-    """Sizes of the canvas to try, the largest first: up to what narrow nerves need and the frames have."""
+    """Sizes of the canvas to try, the largest first: up to what narrow nerves need, the preset allows, frames have."""
     if config.canvas.longest is not None:
         return [config.canvas.longest]
     needed = USUAL_SIZE if facts.nerve_px is None else max(USUAL_SIZE, ACROSS * max(seen) / facts.nerve_px)
-    largest = next((size for size in SIZES if size >= needed), SIZES[-1])
+    largest = min(next((size for size in SIZES if size >= needed), SIZES[-1]), PRESETS[config.preset].largest)
     return [size for size in reversed(SIZES) if size <= largest and (size <= max(seen) or size == SIZES[0])]
 
 
 def _widths(config: TrainConfig) -> list[int | None]:
-    """Widths of the network to try, the preset's first; None where there is nothing to choose."""
+    """Widths of the network to try, the widest that the preset allows first; None where there is nothing to choose."""
     narrower = MODELS[config.model].narrower
     if "width" in config.network or not narrower:
         return [None]
-    preset = int(check_settings(config.model, config.network).model_dump()["width"])
-    return [preset, *(width for width in narrower if width < preset)]
+    usual = int(check_settings(config.model, config.network).model_dump()["width"])
+    widest = PRESETS[config.preset].widest
+    return [width for width in (usual, *narrower) if width <= min(usual, widest)] or [widest]
 
 
 def _batch(config: TrainConfig, facts: Facts) -> tuple[int, str]:

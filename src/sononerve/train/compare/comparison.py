@@ -21,7 +21,7 @@ class Line:
     """One label: what it is, what it cost in the mean of its runs, and how it scored.
 
     ``canvas``: rows x columns of what the network sees; several where runs differ, as for ``batch``, ``precision`` and
-    ``width``, of the network where that is not in its own settings; "" where it has the preset's.
+    ``width``, of the network where that is not in its own settings; "" where it has the usual one.
     ``minutes`` of training steps on ``cores`` cores; ``training_gb`` and ``prediction_gb``: peak memory, the largest of
     its runs. ``summary``: over the frames of all folds and seeds, so its counts of frames are those of all seeds.
     """

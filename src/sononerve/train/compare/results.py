@@ -29,7 +29,7 @@ class Machine(_Part):
 
 
 class Planned(_Part):
-    """What was planned; ``step_s`` in seconds then, canvas in pixels; ``network``: settings beside the preset's."""
+    """What was planned; ``step_s`` in seconds then, canvas in pixels; ``network``: settings beside the usual ones."""
 
     steps: int
     step_s: float
