@@ -181,6 +181,16 @@ def test_the_command_that_is_told_asks_for_the_same(
         assert found.model_copy(update={"data": found.data.model_copy(update=place)}) == wanted
 
 
+def test_fold_and_seed_in_a_setting_are_those_of_each_training(recipe: Recipe) -> None:
+    entries = parse_entries(["small=unet:start=runs/a-fold{fold}:teach.models=['runs/b-fold{fold}-seed{seed}',c]"])
+    taught = recipe.model_copy(update={"entries": entries})
+    found = [taught.config(run) for run in taught.runs(folds=2)]
+    assert [config.start for config in found] == ["runs/a-fold0", "runs/a-fold1"] * 2
+    assert [config.teach.models for config in found] == [
+        (f"runs/b-fold{fold}-seed{seed}", "c") for seed in (0, 1) for fold in (0, 1)
+    ]
+
+
 def test_the_recipe_is_read_as_written_but_for_the_place_of_the_data(recipe: Recipe, tmp_path: Path) -> None:
     recipe.write(tmp_path / "recipe.json")
     found = Recipe.read(tmp_path / "recipe.json")

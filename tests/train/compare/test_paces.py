@@ -92,3 +92,12 @@ def test_the_pace_tells_no_place_of_this_machine(tiny: Make, speed: Steps, tmp_p
     set_paces(recipe, list(recipe.runs(1)), Places(tmp_path))
     assert str(recipe.base.data.folder.parent) not in (tmp_path / "paces" / "unet.yaml").read_text()
     assert paced(recipe, next(recipe.runs(1)), Places(tmp_path)).data.folder == recipe.base.data.folder
+
+
+def test_a_teacher_is_that_of_the_run_s_fold(tiny: Make, speed: Steps, tmp_path: Path) -> None:
+    recipe = begun(tiny, "small=unet:teach.models=['big-fold{fold}-seed{seed}']")
+    speed |= {"small": 7}
+    runs = list(recipe.runs(2))
+    set_paces(recipe, runs, Places(tmp_path))
+    told = [paced(recipe, run, Places(tmp_path)).teach.models for run in runs]
+    assert told == [(f"big-fold{run.fold}-seed{run.seed}",) for run in runs]

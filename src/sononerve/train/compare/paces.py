@@ -51,7 +51,8 @@ def paced(recipe: Recipe, run: Run, places: Places) -> TrainConfig:
     """The configuration of a run at the pace of its entry."""
     pace = TrainConfig.read(places.pace(run.entry.label))
     data = pace.data.model_copy(update={"folder": recipe.base.data.folder, "fold": run.fold})
-    return pace.model_copy(update={"data": data, "seed": run.seed})
+    own = recipe.config(run)  # other models that it learns from may be others in each fold
+    return pace.model_copy(update={"data": data, "seed": run.seed, "start": own.start, "teach": own.teach})
 
 
 def _plan(recipe: Recipe, run: Run, places: Places) -> TrainConfig | Failure:

@@ -67,7 +67,8 @@ class Recipe(BaseModel):
             own = next((name for name in _flat(self.settings | run.entry.settings) if name in OWN), None)
             if own is not None:
                 raise InputError(f"--set {own}: the comparison itself sets it; use {OWN[own]}")
-            config = changed(changed(self.base, told, self.settings), {}, run.entry.settings)
+            settings = {name: _of(run, value) for name, value in run.entry.settings.items()}
+            config = changed(changed(self.base, told, self.settings), {}, settings)
             check_settings(config.model, config.network)
         except InputError as error:
             raise InputError(f"--models {run.entry.label}: {error}") from error
@@ -153,6 +154,15 @@ def _flat(values: Mapping[str, object], before: str = "") -> dict[str, object]:
     for name, value in values.items():
         found |= _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {f"{before}{name}": value}
     return found
+
+
+def _of(run: Run, value: object) -> object:
+    """An entry's setting for one run: ``{fold}`` and ``{seed}`` in a text are that run's."""
+    if isinstance(value, list):
+        return [_of(run, one) for one in value]
+    if isinstance(value, str):
+        return value.replace("{fold}", str(run.fold)).replace("{seed}", str(run.seed))
+    return value
 
 
 def _told(entry: Entry) -> str:
