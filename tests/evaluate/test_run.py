@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bright import even_files
 
@@ -14,11 +16,13 @@ from sononerve.data.dataset import Dataset, load_dataset
 from sononerve.data.split import Split, split
 from sononerve.errors import InputError
 from sononerve.evaluate.run import BOX_WARNING, evaluate
+from sononerve.io.images import read_labels, write_png
 from sononerve.runtime.bundle import Bundle, write_bundle
 from sononerve.runtime.ways import Ways
 from sononerve.train.ensemble import join
 
 Make = Callable[..., Bundle]
+Cli = Callable[..., tuple[int, str, str]]
 
 
 def test_scores_are_as_computed_by_hand(bright: Make, dataset: Dataset) -> None:
@@ -66,9 +70,36 @@ def test_annotators_are_told_apart(bright: Make, dataset: Dataset) -> None:
     assert by_annotator["Ben"].classes["nerve"].without == 0
 
 
-def test_other_classes_are_refused_with_both_names(bright: Make, dataset: Dataset) -> None:
-    with pytest.raises(InputError, match=r"classes are nerve, the model's nerve, vessel.*--classes"):
-        evaluate(bright(classes=("nerve", "vessel")), dataset)
+def test_a_class_that_the_model_does_not_know_is_refused_with_both_names(bright: Make, dataset: Dataset) -> None:
+    with pytest.raises(InputError, match=r"classes are tendon, the model's nerve, vessel.*--classes"):
+        evaluate(bright(classes=("nerve", "vessel")), replace(dataset, classes=("tendon",)))
+
+
+def test_a_class_that_the_data_do_not_know_is_not_scored_and_said(bright: Make, dataset: Dataset) -> None:
+    alone = evaluate(bright(), dataset).scores
+    both = evaluate(bright(classes=("nerve", "vessel"), name="both"), dataset).scores
+    assert both.overall.classes == alone.overall.classes
+    assert "not scored, for the data do not know it: vessel" in both.warnings
+    assert not [told for told in alone.warnings if "not scored" in told]
+
+
+def test_classes_are_told_apart_by_their_names_and_not_by_their_numbers(bright: Make, dataset: Dataset) -> None:
+    nerve = evaluate(bright(), dataset).scores.overall.classes["nerve"]
+    turned = evaluate(bright(classes=("vessel", "nerve"), name="turned"), dataset).scores.overall.classes["nerve"]
+    assert nerve.scores["dice"].value > 0.9
+    assert turned.scores["dice"].value == 0  # what it calls the nerve is as bright as vessels are
+
+
+def test_masks_of_yes_and_no_are_of_the_models_first_class(
+    bright: Make, folder: Path, tmp_path: Path, cli: Cli
+) -> None:
+    shutil.copytree(folder, tmp_path / "yes")
+    for mask in (tmp_path / "yes" / "masks").iterdir():
+        write_png(mask, np.where(read_labels(mask) > 0, np.uint8(255), np.uint8(0)))
+    both = bright(classes=("nerve", "vessel"))
+    code, out, err = cli("evaluate", tmp_path / "yes", "--model", both.source, "--json")
+    assert code == 0, err
+    assert list(json.loads(out)["overall"]["classes"]) == ["nerve"]
 
 
 def test_distances_are_in_mm_only_where_every_frame_has_a_spacing(bright: Make, dataset: Dataset) -> None:

@@ -38,6 +38,15 @@ def test_two_classes_have_their_labels_and_measurements(both: Predictor) -> None
     assert nerve.area_mm2 == pytest.approx(40 * 0.5 * 0.2)
 
 
+def test_a_class_that_is_not_told_is_background(both: Predictor) -> None:
+    frame = Frame(bright_frame(vessel=True))
+    whole, alone = both.predict(frame), Predictor(both.bundle, classes=("vessel",)).predict(frame)
+    assert np.array_equal(alone.labels, (whole.labels == 2).astype(np.uint8))
+    assert np.array_equal(alone.probabilities, whole.probabilities[1:])
+    assert [one.name for one in alone.measurements] == ["vessel"]
+    assert alone.presence == whole.presence
+
+
 def test_an_empty_frame_has_no_label_and_no_presence(nerve: Predictor) -> None:
     answer = nerve.predict(Frame(np.zeros((30, 30), np.uint8)))
     assert not answer.labels.any()

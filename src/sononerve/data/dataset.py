@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..frame import Sample, Spacing
 from ..io.frames import count_frames, frame_hash, read_frame, read_header, read_labels
 from ..process import READERS
-from .labels import resolve_classes, to_labels
+from .labels import assumed, resolve_classes, to_labels
 from .layouts import LAYOUTS, Record, find_layout
 from .layouts.drawn import class_names, named
 from .layouts.record import FaultyRecordsError
@@ -96,7 +96,7 @@ def load_dataset(
     """Open a data set, finding its layout where none is named, and look at every mask once; frames are not decoded.
 
     ``classes``: names of labels 1, 2, ...; else those in its ``classes.txt``, else those that its own files tell, else
-    ``assumed_classes``.
+    ``assumed_classes``, of which masks of 0 and 255 hold the first.
     ``subject_pattern``: a regular expression whose first group, searched in the image's name, is the subject, for
     layouts that do not tell it. ``spacing_mm``: (row, column) of the frames of which neither the layout nor the file
     tells it. Raises `InputError` with the file and the fix for whatever is wrong; with ``faults`` a frame that is wrong
@@ -110,11 +110,11 @@ def load_dataset(
     records = _records(folder, name, faults)
     if subject_pattern is not None:
         records = [_with_subject(record, subject_pattern) for record in records]
-    known = classes or _named_classes(folder) or class_names(records, assumed_classes) or assumed_classes
-    records = named(records, known)
+    known = classes or _named_classes(folder) or class_names(records, assumed_classes)
+    records = named(records, known or assumed_classes)
     looks, records = _looks(records, spacing_mm, faults, progress)
     values = {look.file: frozenset(look.counts) for look in looks}
-    found = resolve_classes(values, known)
+    found = resolve_classes(values, known or assumed(values, assumed_classes))
     areas = np.array([look.shares(len(found)) for look in looks]).reshape(len(records), len(found))
     records = [replace(record, spacing_mm=look.spacing_mm) for record, look in zip(records, looks, strict=True)]
     return Dataset(folder, name, tuple(records), found, areas, np.array([look.size for look in looks]))

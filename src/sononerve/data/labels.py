@@ -36,6 +36,12 @@ def resolve_classes(values: Mapping[str, frozenset[int]], classes: tuple[str, ..
     return tuple(ASSUMED_NAMES[i] if i < len(ASSUMED_NAMES) else f"class {i + 1}" for i in range(count))
 
 
+def assumed(values: Mapping[str, frozenset[int]], classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Those of ``classes`` that the masks can hold: the first alone where they say only yes and no, 255 and 0."""
+    yes_or_no = set().union(*values.values()) == {0, YES}
+    return classes[:1] if classes is not None and yes_or_no else classes
+
+
 def _remedy(found: frozenset[int], classes: tuple[str, ...] | None) -> str:
     if len(found) > MOST_CLASSES:
         return (

@@ -67,19 +67,20 @@ def evaluate(
     """Score ``bundle`` on the frames of ``dataset`` that it was not trained on.
 
     On the data it was trained on this is the test part of its split; elsewhere every frame. ``choice``: what runs it.
-    ``ways``: how the predictor looks at each. Raises `InputError` where the classes differ or no frame is left.
+    ``ways``: how the predictor looks at each. Classes of the model that the data do not know are not scored. Raises
+    `InputError` where the data have a class that the model does not know, or no frame is left.
 
     >>> evaluate("run", load_dataset("frames")).scores.overall.classes["nerve"].scores["dice"]  # doctest: +SKIP
     Interval(value=0.71, low=0.66, high=0.76, subjects=12, frames=60, warning=None)
     """
     bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-    if bundle.config.classes != dataset.classes:
+    if not set(dataset.classes) <= set(bundle.config.classes):
         raise InputError(
             f"{dataset.folder}: its classes are {', '.join(dataset.classes)}, the model's "
             f"{', '.join(bundle.config.classes)}; name them alike with --classes"
         )
     scope = scope_of(bundle, dataset, part)
-    predictor = Predictor(bundle, choice, ways)
+    predictor = Predictor(bundle, choice, ways, dataset.classes)
     in_mm = all(dataset.records[i].spacing_mm is not None for i in scope.indices)
     results = []
     for number, (i, group) in enumerate(zip(scope.indices, scope.groups, strict=True), start=1):
@@ -237,6 +238,9 @@ def _scores(
     boxed = truth_is_boxes(dataset)
     overall = summarise(results, dataset.classes)
     told = [*scope.warnings, *predictor.warnings, *_too_few(overall), *_strange(overall)]
+    unknown = [name for name in predictor.bundle.config.classes if name not in dataset.classes]
+    if unknown:
+        told.append(f"not scored, for the data do not know it: {', '.join(unknown)}")
     if boxed:
         told.append(BOX_WARNING)
     return Scores(

@@ -26,17 +26,25 @@ SURE = 0.5  # presence from which a second look is worth its time
 class Predictor:
     """Runs a bundle on this machine's processor; one may be shared by threads.
 
-    ``choice``: what runs it, and how. ``ways``: how each frame is looked at, beside once as it is.
+    ``choice``: what runs it, and how. ``ways``: how each frame is looked at, beside once as it is. ``classes``: those
+    of the bundle's that are told, in which order; the others are background then. All of them where that is not said.
 
     >>> predictor = Predictor.load("run")  # doctest: +SKIP
     >>> predictor.predict(frame).measurements[0].area_px  # doctest: +SKIP
     1432
     """
 
-    def __init__(self, bundle: Bundle, choice: EngineChoice = DEFAULT, ways: Ways = ONCE) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        choice: EngineChoice = DEFAULT,
+        ways: Ways = ONCE,
+        classes: tuple[str, ...] | None = None,
+    ) -> None:
         choice = tuned(bundle, choice)
         self.bundle, self.choice, self.ways = bundle, choice, ways
-        self.classes = bundle.config.classes
+        self.classes = bundle.config.classes if classes is None else classes
+        self._told = [bundle.config.classes.index(name) for name in self.classes]
         halves_alone = ways.sensitivity is not None and not (ways.flip or ways.second_look)
         self._whole = None if halves_alone else open_engine(bundle, GRAPH, choice)
         self._filter = None if ways.sensitivity is None else _early_filter(bundle, ways.sensitivity, choice)
@@ -183,11 +191,21 @@ class Predictor:
         share = self.bundle.config.nerve_share
         seen = presence_of(probabilities[0], share) if answer.presence is None else float(answer.presence[i])
         labels = self.bundle.config.postprocess.labels(probabilities, seen, self._seen_at_once(frame.shape))
+        if self.classes != self.bundle.config.classes:
+            probabilities, labels = self._of_told(probabilities, labels)
         uncertainty = None if answer.disagreement is None else answer.disagreement[i]
         box = None if answer.box is None else _box_in(frame, answer.box[i])
         appearance = self.bundle.config.appearance
         strangeness = None if appearance is None else appearance.strangeness(frame.pixels)
         return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty, box, strangeness)
+
+    def _of_told(
+        self, probabilities: NDArray[np.float32], labels: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """The same of the classes that are told alone."""
+        numbers = np.zeros(len(probabilities) + 1, np.uint8)
+        numbers[[i + 1 for i in self._told]] = range(1, len(self._told) + 1)
+        return probabilities[self._told], numbers[labels]
 
 
 def _early_filter(bundle: Bundle, sensitivity: float, choice: EngineChoice) -> EarlyFilter:

@@ -117,7 +117,9 @@ def class_names(records: Sequence[Record], assumed: tuple[str, ...] | None) -> t
     if declared is not None:
         return declared
     met = {name for record in records if isinstance(record.mask, Drawn) for name, _ in record.mask.shapes}
-    if not met or (assumed is not None and met <= set(assumed)):
+    if not met:
+        return None
+    if assumed is not None and met <= set(assumed):
         return assumed
     return tuple(sorted(met, key=lambda name: (name not in ASSUMED_NAMES, name)))
 
