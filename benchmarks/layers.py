@@ -25,8 +25,7 @@ from onnx import helper, numpy_helper
 from sononerve.io.frames import read_frame
 from sononerve.models.cost import count_flops
 from sononerve.process import keep_memory, processor
-from sononerve.runtime.bundle import GRAPH, Bundle
-from sononerve.runtime.engine import in_precision
+from sononerve.runtime.bundle import GRAPH, Bundle, in_precision
 from sononerve.runtime.predictor import Predictor
 from sononerve.train.restore import restore
 

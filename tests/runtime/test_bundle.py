@@ -14,7 +14,7 @@ from bright import bright_files, bright_frame
 
 from sononerve.errors import InputError
 from sononerve.frame import Frame
-from sononerve.runtime.bundle import MANIFEST, NEEDED, Bundle, write_bundle, zip_bundle
+from sononerve.runtime.bundle import GRAPH, MANIFEST, NEEDED, Bundle, write_bundle, zip_bundle
 from sononerve.runtime.predictor import Predictor
 
 
@@ -59,7 +59,7 @@ def test_a_zip_that_another_program_compressed_opens_as_well(zipped: Path, tmp_p
     assert Bundle.open(small).files == Bundle.open(zipped).files
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("name", [GRAPH, *NEEDED])
 def test_one_changed_byte_in_any_file_is_seen(bundle: Path, zipped: Path, name: str, tmp_path: Path) -> None:
     content = bytearray((bundle / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -71,7 +71,7 @@ def test_one_changed_byte_in_any_file_is_seen(bundle: Path, zipped: Path, name: 
         Bundle.open(changed)
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("name", [GRAPH, *NEEDED])
 def test_a_missing_file_is_named(bundle: Path, zipped: Path, name: str, tmp_path: Path) -> None:
     (bundle / name).unlink()
     with pytest.raises(InputError, match=rf"{name}: missing"):
@@ -81,7 +81,7 @@ def test_a_missing_file_is_named(bundle: Path, zipped: Path, name: str, tmp_path
         Bundle.open(without)
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("name", [GRAPH, *NEEDED])
 def test_a_manifest_that_leaves_out_a_needed_file_is_refused(bundle: Path, name: str) -> None:
     change_manifest(bundle, lambda told: told["files"].pop(name))
     with pytest.raises(InputError, match=rf"lists no {name}"):

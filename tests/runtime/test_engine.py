@@ -12,14 +12,13 @@ from bright import bright_files, bright_frame, rising_files
 
 from sononerve.errors import InputError
 from sononerve.frame import Frame
-from sononerve.runtime.bundle import GRAPH, Bundle, write_bundle
+from sononerve.runtime.bundle import GRAPH, Bundle, in_precision, write_bundle
 from sononerve.runtime.engine import (
     CPU_ENGINES,
     GPU_ENGINES,
     EngineChoice,
     EngineName,
     default_engine,
-    in_precision,
     open_engine,
 )
 from sononerve.runtime.onnx_runtime import PROVIDERS

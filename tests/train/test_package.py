@@ -10,18 +10,32 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 import yaml
 
 from sononerve.data.dataset import Dataset, load_dataset
 from sononerve.errors import InputError
 from sononerve.evaluate.run import evaluate
-from sononerve.runtime.bundle import CARD, CONFIG, DECODER, ENCODER, GRAPH, SCORES, Bundle
-from sononerve.runtime.engine import EngineChoice, in_precision, installed_engines
+from sononerve.runtime.bundle import (
+    CARD,
+    CONFIG,
+    DECODER,
+    ENCODER,
+    GRAPH,
+    SCORES,
+    WEIGHTS,
+    Bundle,
+    in_precision,
+    zip_bundle,
+)
+from sononerve.runtime.engine import EngineChoice, installed_engines
 from sononerve.runtime.predictor import Predictor
 from sononerve.runtime.ways import Ways
 from sononerve.train.config import TrainConfig
-from sononerve.train.package import check_engines, package
+from sononerve.train.ensemble import join
+from sononerve.train.package import check_engines, package, slim
 from sononerve.train.quantise import quantise
+from sononerve.train.restore import restore
 from sononerve.train.run import train
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -89,6 +103,53 @@ def test_what_scales_frames_and_masks_is_not_rounded(packed: Bundle) -> None:
     assert len(products) == 4
     for node in products:
         assert not any(made[name].op_type == "DequantizeLinear" for name in node.input if name in made)
+
+
+@pytest.fixture(scope="module")
+def slimmed(packed: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The same without fp32, written and opened again."""
+    path = tmp_path_factory.mktemp("slim") / "slim.sono"
+    zip_bundle(slim(packed), path)
+    return Bundle.open(path)
+
+
+def test_without_fp32_it_answers_the_same_and_is_a_third_as_large(
+    packed: Bundle, slimmed: Bundle, data: Dataset
+) -> None:
+    frame, ways = data[1].frame, Ways(sensitivity=0.01)
+    assert np.array_equal(Predictor(slimmed).predict(frame).labels, Predictor(packed).predict(frame).labels)
+    filtered = [Predictor(bundle, ways=ways).predict(frame).probabilities for bundle in (slimmed, packed)]
+    assert np.array_equal(*filtered)
+    assert len(slimmed.files[WEIGHTS]) < 0.6 * len(packed.files[WEIGHTS])
+    assert not {GRAPH, ENCODER, DECODER} & set(slimmed.files)
+
+
+def test_without_fp32_a_training_may_begin_with_it(
+    tiny: Callable[..., TrainConfig], packed: Bundle, slimmed: Bundle, run: Path, tmp_path: Path
+) -> None:
+    still = {"learning_rate": 1e-9, "weight_decay": 0.0}
+    config = tiny(start=str(slimmed.source), network={}, canvas={}, steps=1, optimiser=still)
+    train(config, tmp_path / "run", run / "split.json")
+    before, after = (restore(bundle)[0].state_dict() for bundle in (packed, Bundle.open(tmp_path / "run")))
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, atol=1e-3, rtol=1e-3)
+
+
+def test_without_fp32_what_needs_it_says_so(slimmed: Bundle, packed: Bundle, data: Dataset) -> None:
+    with pytest.raises(InputError, match=r"has no model\.onnx, so it does not run in fp32; make one with"):
+        Predictor(slimmed, EngineChoice(precision="fp32"))
+    with pytest.raises(InputError, match=r"int8 alone; join the run that it was exported from"):
+        join([slimmed, packed])
+    with pytest.raises(InputError, match=r"int8 alone; export the run that it came from"):
+        package(slimmed, data)
+
+
+def test_only_int8_is_left_alone(cli: Cli, run: Path, tmp_path: Path) -> None:
+    status, _, err = cli("export", run, "-o", tmp_path / "slim.sono", "--slim", "--no-check")
+    assert status == 2
+    assert "add --precision int8" in " ".join(err.split())
+    with pytest.raises(InputError, match="has no graph in int8"):
+        slim(Bundle.open(run))
 
 
 def test_layers_that_hurt_stay_in_fp32_until_the_loss_is_small(run: Path, data: Dataset) -> None:

@@ -9,10 +9,10 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
 import yaml
@@ -36,7 +36,8 @@ GRAPH, WEIGHTS, CONFIG, SCORES, CARD, SPLIT = (
 )
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 """Beside the whole graph, the two halves of a network that can filter early."""
-NEEDED = (GRAPH, WEIGHTS, CONFIG, SCORES, CARD)
+NEEDED = (WEIGHTS, CONFIG, SCORES, CARD)
+"""Beside the graph, which is there in fp32, in int8, or in both."""
 MAX_FILE = 2_000_000_000
 MAX_MANIFEST = 1_000_000
 MOST_PACKED = 100  # bytes unpacked per byte in a zip; weights and graphs hardly shrink, bombs do
@@ -123,7 +124,12 @@ class Bundle:
     @cached_property
     def identity(self) -> str:
         """Twelve hexadecimal digits that tell what it computes: of its graph and configuration."""
-        return hashlib.sha256(self.files[GRAPH] + self.files[CONFIG]).hexdigest()[:12]
+        graph = self.files[GRAPH] if GRAPH in self.files else self.files[in_precision(GRAPH, "int8")]
+        return hashlib.sha256(graph + self.files[CONFIG]).hexdigest()[:12]
+
+    def holds(self, graph: str) -> bool:
+        """Whether it has that graph, in fp32 or in int8."""
+        return graph in self.files or in_precision(graph, "int8") in self.files
 
     @classmethod
     def open(cls, path: Path | str) -> Bundle:
@@ -154,6 +160,19 @@ def told_name(bundle: Bundle) -> str:
     return source.parent.name if source.name == "bundle" else source.name
 
 
+def in_precision(graph: str, precision: Precision) -> str:
+    """The file that holds a graph in a precision: only int8 needs one of its own."""
+    path = PurePath(graph)
+    return f"{path.stem}.int8{path.suffix}" if precision == "int8" else graph
+
+
+def lacking(files: Iterable[str]) -> list[str]:
+    """What a bundle of these files lacks, by name."""
+    there = set(files)
+    graph = [] if there & {GRAPH, in_precision(GRAPH, "int8")} else [GRAPH]
+    return graph + sorted(set(NEEDED) - there)
+
+
 def check_free(folder: Path, overwrite: bool) -> None:
     """Raise `InputError` where no bundle could be written to ``folder``; only a bundle is replaced, if at all."""
     check_place(folder)
@@ -167,9 +186,9 @@ def check_free(folder: Path, overwrite: bool) -> None:
 
 def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write a bundle's files and their manifest to ``folder``, replacing the bundle there: whole or not at all."""
-    missing = set(NEEDED) - set(files)
+    missing = lacking(files)
     if missing:
-        raise ValueError(f"a bundle needs {', '.join(sorted(missing))}")
+        raise ValueError(f"a bundle needs {', '.join(missing)}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -256,9 +275,9 @@ def _read_manifest(path: Path, content: bytes) -> Manifest:
             raise InputError(f"{path}: lists {name!r}; expected plain file names")
     if sum(entry.bytes for entry in manifest.files.values()) > MAX_FILE:
         raise InputError(f"{path}: lists more than {MAX_FILE} bytes; expected a bundle")
-    missing = set(NEEDED) - set(manifest.files)
+    missing = lacking(manifest.files)
     if missing:
-        raise InputError(f"{path}: lists no {min(missing)}; the bundle is not whole: export it again")
+        raise InputError(f"{path}: lists no {missing[0]}; the bundle is not whole: export it again")
     return manifest
 
 

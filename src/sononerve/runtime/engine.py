@@ -6,13 +6,12 @@ import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, Literal, Protocol, get_args
 
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .bundle import Bundle, Precision
+from .bundle import Bundle, Precision, in_precision
 from .onnx_check import check_graph
 from .onnx_runtime import PROVIDERS, open_in_onnxruntime
 from .open_vino import open_in_openvino
@@ -102,12 +101,6 @@ def open_graph(content: bytes, precision: Precision = "fp32", choice: EngineChoi
 def default_engine() -> EngineName:
     """The faster of the engines that are installed."""
     return installed_engines()[0]
-
-
-def in_precision(graph: str, precision: Precision) -> str:
-    """The file that holds a graph in a precision: only int8 needs one of its own."""
-    path = PurePath(graph)
-    return f"{path.stem}.int8{path.suffix}" if precision == "int8" else graph
 
 
 def installed_engines() -> Sequence[EngineName]:

@@ -211,7 +211,7 @@ class Predictor:
 def _early_filter(bundle: Bundle, sensitivity: float, choice: EngineChoice) -> EarlyFilter:
     """Encoder and decoder, and the threshold for the sensitivity."""
     presences = bundle.config.tune_presences
-    if ENCODER not in bundle.files or DECODER not in bundle.files or not presences:
+    if not (bundle.holds(ENCODER) and bundle.holds(DECODER) and presences):
         raise InputError(
             f"{bundle.source}: cannot filter early; --sensitivity needs one network that tells presence, as "
             "transcgu-net, without a refiner, and a tune part with nerves; an ensemble's members can each"

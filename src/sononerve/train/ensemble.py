@@ -153,6 +153,8 @@ def _check(bundles: Sequence[Bundle]) -> None:
         raise InputError(f"{len(bundles)} model(s) to join; expected at least {FEWEST}, the runs' folders")
     first = bundles[0]
     for bundle in bundles:
+        if GRAPH not in bundle.files:
+            raise InputError(f"{bundle.source}: holds its graph in int8 alone; join the run that it was exported from")
         if bundle.config.members:
             raise InputError(f"{bundle.source}: is an ensemble itself; name the models that it was made of")
         if bundle.config.classes != first.config.classes:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load, save
 
 from ..data.dataset import Dataset
 from ..errors import InputError
@@ -16,7 +17,7 @@ from ..evaluate.scores import Scores
 from ..frame import Frame
 from ..models.output import probabilities
 from ..progress import console, counted
-from ..runtime.bundle import CARD, GRAPH, SCORES, Bundle, Precision
+from ..runtime.bundle import CARD, DECODER, ENCODER, GRAPH, SCORES, WEIGHTS, Bundle, Precision, in_precision
 from ..runtime.engine import EngineChoice, installed_engines, open_engine
 from ..runtime.postprocess import label_map
 from .export import HELD_OUT, configured, score_table
@@ -45,6 +46,8 @@ def package(bundle: Bundle, dataset: Dataset, precision: Precision = "fp32") -> 
     what a precision costs. Raises `InputError` where an engine does not answer as PyTorch does, or the precision costs
     more than 0.005 Dice of a class on the tune part.
     """
+    if GRAPH not in bundle.files:
+        raise InputError(f"{bundle.source}: holds its graph in int8 alone; export the run that it came from")
     with counted("check the engines") as progress:
         tuned = scope_of(bundle, dataset, "tune").indices
         some = [dataset[i].frame for i in tuned[:: max(1, len(tuned) // CHECKED_ON)][:CHECKED_ON]]
@@ -70,6 +73,22 @@ def package(bundle: Bundle, dataset: Dataset, precision: Precision = "fp32") -> 
     with counted("score the test part") as progress:
         scores = evaluate(bundle, dataset, progress=progress).scores
     return _told(bundle, scores, notes)
+
+
+def slim(bundle: Bundle) -> Bundle:
+    """The bundle with its graphs in int8 alone and its weights in 16 bits: a third of the size.
+
+    It runs in int8 as before, and `sononerve train --from` takes the weights; it cannot be run in fp32, packed again or
+    joined with others. Raises `InputError` where it has no graphs in int8.
+    """
+    if in_precision(GRAPH, "int8") not in bundle.files:
+        raise InputError(f"{bundle.source}: has no graph in int8; use --slim with --precision int8")
+    weights = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in load(bundle.files[WEIGHTS]).items()
+    }
+    kept = {name: content for name, content in bundle.files.items() if name not in (GRAPH, ENCODER, DECODER)}
+    return replace(bundle, files={**kept, WEIGHTS: save(weights)})
 
 
 def check_engines(

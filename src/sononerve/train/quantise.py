@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..frame import Frame
-from ..runtime.bundle import DECODER, ENCODER, GRAPH, Bundle
-from ..runtime.engine import Tensors, in_precision, open_graph
+from ..runtime.bundle import DECODER, ENCODER, GRAPH, Bundle, in_precision
+from ..runtime.engine import Tensors, open_graph
 
 MOST_LOST = 0.005  # Dice of any class on the tune part: int8 that costs more is not offered
 JUDGED_ON = 8  # frames, where layers are told apart
