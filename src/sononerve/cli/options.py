@@ -103,7 +103,8 @@ ModelOption = Annotated[
     str,
     typer.Option(
         "--model",
-        help="A run's folder, a bundle's folder or file, or its address, as https://HOST/model.sono#sha256=HEX.",
+        help="A run's folder, a bundle's folder or file, or its address, as https://HOST/model.sono#sha256=HEX; or one "
+        "in the box, by its name in 'sononerve models --installed'.",
         metavar="MODEL",
     ),
 ]

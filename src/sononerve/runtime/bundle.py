@@ -22,6 +22,7 @@ from ..errors import InputError
 from ..io.atomic import check_place, put_folder, write_bytes
 from ..settings import first_fault
 from .appearance import Appearance
+from .installed import find, installed
 from .postprocess import PLAIN, PostProcess
 
 FORMAT = 1
@@ -135,13 +136,14 @@ class Bundle:
     def open(cls, path: Path | str) -> Bundle:
         """Open a bundle's folder, its zip, or a run's folder; raise `InputError` where one is missing or changed.
 
-        A text may be the address of one on the web, as `sononerve.runtime.fetched.fetch_bundle` takes it.
+        The name of a model in the box stands for it, where nothing of that name lies here. A text may also be the
+        address of one on the web, as `sononerve.runtime.fetched.fetch_bundle` takes it.
         """
         if isinstance(path, str) and "://" in path:
             from .fetched import fetch_bundle  # what speaks to the web takes a while to import
 
             path = fetch_bundle(path)
-        path = Path(path)
+        path = find(path)
         inner = path / "bundle"
         if (inner / MANIFEST).is_file():
             path = inner
@@ -150,7 +152,8 @@ class Bundle:
         elif path.is_file():
             files = _from_zip(path)
         else:
-            raise InputError(f"{path}: no such bundle; expected a run's folder, a bundle's folder or its zip")
+            box = f", or {' or '.join(installed())}" if installed() else ""
+            raise InputError(f"{path}: no such bundle; expected a run's folder, a bundle's folder or its zip{box}")
         return cls(path, files, _config(path, files[CONFIG]))
 
 
