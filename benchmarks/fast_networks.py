@@ -4,7 +4,8 @@ sononerve phantom --out drawn --subjects 8 --frames 1 --set height=542 --set wid
 python benchmarks/fast_networks.py --data drawn --work networks
 
 Each network is trained for one step and rounded to int8, which takes a while, and is kept in the folder; then all are
-timed in turn on the same frames. Engines other than the default, and what they cost in Dice, are not looked at here.
+timed in turn on the same frames, on all cores and on one. Engines other than the default, and what they cost in Dice,
+are not looked at here.
 """
 
 from __future__ import annotations
@@ -46,19 +47,21 @@ class Candidate:
         return "-".join([self.model, str(self.size), *self.settings])
 
 
+WIDEST = ("network.width=48",)
 WIDE = ("network.width=32",)
 NARROW = ("network.width=24",)
+NARROWEST = ("network.width=16",)
 BATCH = ("network.norm=batch",)
 MOBILE = ("network.encoder=mobilenet_v2",)
 VGG = ("network.weights=none",)
 CANDIDATES = (
-    Candidate("unet", 256, ("network.width=16",)),
+    Candidate("unet", 192, NARROWEST),
+    Candidate("unet", 256, NARROWEST),
     Candidate("unet", 256, NARROW),
     Candidate("unet", 256, NARROW + BATCH),
     Candidate("unet", 256, WIDE),
     Candidate("unet", 256, WIDE + BATCH),
-    Candidate("unet", 256),
-    Candidate("unet", 256, BATCH),
+    Candidate("unet", 256, WIDEST),
     Candidate("unet", 320, NARROW),
     Candidate("unet", 320, WIDE),
     Candidate("unet", 320, WIDE + BATCH),
@@ -93,14 +96,21 @@ def main() -> None:
     made = {candidate.name: _made(candidate, told.data, frames, told.work) for candidate in CANDIDATES}
     if told.make_only:
         return
-    choice = EngineChoice(precision="int8")
-    predictors = {name: Predictor.load(path, choice) for name, path in made.items()}
-    found = race(predictors, (frames * (1 + TIMED // len(frames)))[:TIMED])
-    rows = {name: {"p50_ms": median(ms), "p90_ms": float(np.quantile(ms, 0.9))} for name, ms in found.items()}
+    timed = (frames * (1 + TIMED // len(frames)))[:TIMED]
+    found = {threads: _timed(made, timed, EngineChoice(precision="int8", threads=threads)) for threads in (None, 1)}
+    rows = {
+        name: {"p50_ms": median(ms), "p90_ms": float(np.quantile(ms, 0.9)), "one_core_p50_ms": median(found[1][name])}
+        for name, ms in found[None].items()
+    }
     for name, row in sorted(rows.items(), key=lambda item: item[1]["p50_ms"]):
-        print(f"{row['p50_ms']:6.1f} ms  {name}")
+        print(f"{row['p50_ms']:6.1f} ms, on one core {row['one_core_p50_ms']:6.1f} ms  {name}")
     result = {"machine": processor(), "frames": TIMED, "shape": frames[0].shape, "networks": rows}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _timed(made: dict[str, Path], frames: list[Frame], choice: EngineChoice) -> dict[str, list[float]]:
+    """Milliseconds of each frame, for each network by name."""
+    return race({name: Predictor.load(path, choice) for name, path in made.items()}, frames)
 
 
 def _made(candidate: Candidate, data: Path, frames: list[Frame], work: Path) -> Path:
