@@ -75,3 +75,11 @@ def test_the_card_says_what_it_is_not_and_how_it_was_split(run: Path) -> None:
     assert "| Dice |" in card
     assert re.search(r"time and machine: \d+\.\d minutes of steps on \d+ cores of \S", card)
     assert "licence of the data: not said" in card
+
+
+def test_the_card_tells_the_dice_of_small_and_of_deep_nerves(run: Path) -> None:
+    card = (run / "bundle" / "card.md").read_text()
+    scores = json.loads((run / "scores.json").read_text())["overall"]["classes"]["nerve"]["conditions"]
+    for condition in ("size", "depth"):
+        for part in scores[condition]["parts"]:
+            assert f"| {part['lowest']:.3f} to {part['highest']:.3f} | {part['dice']['value']:.3f}" in card

@@ -13,8 +13,6 @@ from torch import Tensor
 from .. import __version__
 from ..data.dataset import Dataset
 from ..data.split import Split
-from ..evaluate.report.table import rows
-from ..evaluate.scores import Scores
 from ..models.output import FilteringModel, SegmentationModel
 from ..runtime.bundle import (
     CARD,
@@ -35,12 +33,8 @@ from .calibrate import Calibration
 from .config import TrainConfig
 from .filter_graph import filter_graphs
 from .graph import bundle_graph
-from .machine import describe_machine
 from .plan import Plan
 from .start import recorded_starts
-
-HELD_OUT = "## Held-out scores"
-MOST_LICENCE = 1000  # characters of the data's licence in the card
 
 
 def bundle_files(
@@ -110,73 +104,3 @@ def nerve_share(dataset: Dataset) -> float:
     """How much of a frame the nerve covers: the median over the frames that hold one, 0..1."""
     areas = dataset.areas[dataset.present, 0]
     return float(np.median(areas)) if areas.size else SMALL_NERVE
-
-
-def card(
-    config: TrainConfig,
-    plan: Plan,
-    split: Split,
-    fitted: Dataset,
-    calibration: Calibration,
-    rules: Sequence[str],
-    seconds: float,
-    scores: Scores,
-    start: Bundle | None = None,
-    teachers: Sequence[Bundle] = (),
-) -> str:
-    """The model's card in Markdown: what it is, what it saw (``fitted``), how it scored, what it is not.
-
-    ``rules``: what is said of its post-processing. ``seconds``: how long its steps took. ``start``: the model that it
-    began with. ``teachers``: those it learned from.
-    """
-    begun = "" if start is None else f"\n- begun with: {told_name(start)}, {start.identity}"
-    if teachers:
-        names = "; ".join(f"{told_name(teacher)}, {teacher.identity}" for teacher in teachers)
-        begun += f"\n- taught by: {names}; {config.teach.share:.0%} of the loss"
-    fold = split.fold(config.data.fold)
-    left_out = len(fold.fit) - len(fitted)
-    counts = f"{len(fitted)} frames to fit, {len(fold.tune)} to tune, {len(fold.test)} held out"
-    if left_out:
-        counts += f"; {left_out} left out of those to fit, their masks contradict others'"
-    return f"""# {config.model}: {", ".join(fitted.classes)}
-
-Not a medical device: for research only.
-
-- intended use: to segment {", ".join(fitted.classes)} in ultrasound frames like those it was trained on, in research;
-  frames of other machines, places and people may be segmented worse than its held-out scores say
-- network: {config.model}, {plan.parameters:,} parameters, canvas {plan.preprocess.height} x {plan.preprocess.width}
-- data: {config.data.folder.name}, {counts}
-- split: {split.statement}{begun}
-- training: {plan.steps} steps of {plan.choices.batch} frames, {plan.choices.precision} precision, seed {config.seed}
-- time and machine: {seconds / 60:.1f} minutes of steps on {describe_machine(plan.choices.accelerator)}; energy: not
-  measured
-- licence of the data: {_licence(fitted)}
-- temperature of the logits: {"; ".join(calibration.reasons)}
-- post-processing: {"; ".join(rules)}
-- made by sononerve {__version__}
-
-{HELD_OUT}
-
-{score_table(scores)}
-"""
-
-
-def _licence(dataset: Dataset) -> str:
-    """What a file beside the frames says, on one line."""
-    for name in ("LICENCE.txt", "LICENSE.txt", "LICENCE", "LICENSE"):
-        file = dataset.folder / name
-        if file.is_file():
-            with file.open(encoding="utf-8", errors="replace") as text:
-                return " ".join(text.read(MOST_LICENCE).split())
-    return "not said; no LICENCE.txt lies beside its frames"
-
-
-def score_table(scores: Scores) -> str:
-    """The scores in Markdown, warnings first."""
-    lines = [f"> {warning}" for warning in scores.warnings]
-    names = list(scores.overall.classes)
-    lines += ["", f"| score, mean [95 % interval] | {' | '.join(names)} |", "|" + "---|" * (len(names) + 1)]
-    for line in rows(scores.overall, scores.unit, scores.truth == "boxes"):
-        cells = [*line.texts, *[""] * (len(names) - len(line.texts))]
-        lines.append(f"| {line.title.strip()} | {' | '.join(cells)} |")
-    return "\n".join(lines)

@@ -20,7 +20,8 @@ from ..progress import console, counted
 from ..runtime.bundle import CARD, DECODER, ENCODER, GRAPH, SCORES, WEIGHTS, Bundle, Precision, in_precision
 from ..runtime.engine import EngineChoice, installed_engines, open_engine
 from ..runtime.postprocess import label_map
-from .export import HELD_OUT, configured, score_table
+from .card import HELD_OUT, held_out
+from .export import configured
 from .quantise import MOST_LOST, quantise
 from .restore import read_recorded, restore
 
@@ -184,6 +185,6 @@ def _told(bundle: Bundle, scores: Scores, notes: Sequence[str]) -> Bundle:
     """The bundle with its scores, and a card that tells them."""
     before = bundle.files[CARD].decode().partition(HELD_OUT)[0].partition("## Engines and precision")[0].rstrip()
     lines = "\n".join(f"- {note}" for note in notes)
-    card = f"{before}\n\n## Engines and precision\n\n{lines}\n\n{HELD_OUT}\n\n{score_table(scores)}\n"
+    card = f"{before}\n\n## Engines and precision\n\n{lines}\n\n{held_out(scores)}\n"
     files = {SCORES: scores.anonymous().to_json().encode(), CARD: card.encode()}
     return replace(bundle, files={**bundle.files, **files})

@@ -25,9 +25,10 @@ from .appearance import learn_appearance
 from .begun import Begun, learn
 from .calibrate import calibrate, frames_looked_at
 from .callbacks import BEST, LAST, LOG
+from .card import card
 from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
-from .export import bundle_files, card, configured
+from .export import bundle_files, configured
 from .log import training_seconds
 from .pace import PaceError, PaceWatch
 from .plan import Plan, make_plan, whole_rounds
