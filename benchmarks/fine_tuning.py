@@ -24,7 +24,7 @@ from sononerve.data.split import Fold, Split, split
 from sononerve.evaluate.run import Evaluation, evaluate
 from sononerve.evaluate.statistics import Interval, paired_difference
 from sononerve.process import processor
-from sononerve.runtime.bundle import Bundle
+from sononerve.runtime.bundle import Bundle, told_name
 
 RESULT = Path(__file__).parent / "results" / "fine_tuning.json"
 WAYS = ("from the model", "from nothing")
@@ -55,7 +55,8 @@ def _in_turn(lists: list[list[str]]) -> Iterator[str]:
 
 def trained(told: argparse.Namespace, division: Split, count: int, seed: int, way: str) -> Path:
     """The folder of a training; it is trained where it is not there yet."""
-    name = f"{way.rsplit(maxsplit=1)[-1]}-{count}-seed{seed}"
+    begun_with = Bundle.open(told.model).identity if way == WAYS[0] else "nothing"
+    name = f"{begun_with}-{told.size}-{told.budget}-{count}-seed{seed}"
     work: Path = told.work
     run, file = work / name, work / f"{count}-seed{seed}.json"
     if not (run / "scores.json").is_file():
@@ -133,6 +134,9 @@ def main() -> None:
         result = {
             "data": told.data.resolve().name,
             "split": division.statement,
+            "model": told_name(Bundle.open(told.model)),
+            "identity": Bundle.open(told.model).identity,
+            "size": told.size,
             "budget": told.budget,
             "seeds": told.seeds,
             "processor": processor(),

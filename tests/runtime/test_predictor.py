@@ -44,7 +44,13 @@ def test_a_class_that_is_not_told_is_background(both: Predictor) -> None:
     assert np.array_equal(alone.labels, (whole.labels == 2).astype(np.uint8))
     assert np.array_equal(alone.probabilities, whole.probabilities[1:])
     assert [one.name for one in alone.measurements] == ["vessel"]
-    assert alone.presence == whole.presence
+
+
+def test_presence_is_that_of_the_first_class_told(both: Predictor) -> None:
+    frame = Frame(bright_frame())  # a nerve, and no vessel
+    assert both.predict(frame).presence > 0.1
+    assert Predictor(both.bundle, classes=("vessel", "nerve")).predict(frame).presence == 0
+    assert Predictor(both.bundle, classes=("nerve",)).predict(frame).presence == both.predict(frame).presence
 
 
 def test_an_empty_frame_has_no_label_and_no_presence(nerve: Predictor) -> None:

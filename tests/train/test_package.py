@@ -12,6 +12,7 @@ import onnx
 import pytest
 import torch
 import yaml
+from safetensors.torch import load, save
 
 from sononerve.data.dataset import Dataset, load_dataset
 from sononerve.errors import InputError
@@ -142,6 +143,18 @@ def test_without_fp32_what_needs_it_says_so(slimmed: Bundle, packed: Bundle, dat
         join([slimmed, packed])
     with pytest.raises(InputError, match=r"int8 alone; export the run that it came from"):
         package(slimmed, data)
+
+
+def test_a_weight_that_16_bits_cannot_hold_stays_as_it_is(packed: Bundle) -> None:
+    large = {"weight": torch.tensor([7e4]), "count": torch.tensor(3), "small": torch.tensor([0.5])}
+    found = load(slim(replace(packed, files={**packed.files, WEIGHTS: save(large)})).files[WEIGHTS])
+    assert found["weight"].item() == 7e4
+    assert (found["count"].dtype, found["small"].dtype) == (torch.int64, torch.float16)
+
+
+def test_data_that_know_other_classes_are_refused(run: Path, data: Dataset) -> None:
+    with pytest.raises(InputError, match="its classes are vessel, the model's nerve; expected what it was trained on"):
+        package(Bundle.open(run), replace(data, classes=("vessel",)))
 
 
 def test_only_int8_is_left_alone(cli: Cli, run: Path, tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import torch
 
 from sononerve.data.dataset import load_dataset
 from sononerve.data.phantom import PhantomConfig, write
-from sononerve.data.split import Split, split
+from sononerve.data.split import Fold, Split
 from sononerve.errors import InputError
 from sononerve.evaluate.run import scope_of
 from sononerve.models import build
-from sononerve.runtime.bundle import CARD, CONFIG, Bundle
+from sononerve.runtime import installed
+from sononerve.runtime.bundle import CARD, CONFIG, Bundle, zip_bundle
 from sononerve.train.config import TrainConfig
 from sononerve.train.ensemble import join
 from sononerve.train.restore import restore
@@ -99,12 +100,16 @@ def test_some_frames_that_it_saw_are_said_and_not_scored(
     tiny: Make, first: Path, phantom_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataset = load_dataset(phantom_folder)
-    held_out = set(Split.read(first / "split.json").fold(0).test)
-    divided = next(d for d in (split(dataset, test=0.5, seed=s) for s in range(20)) if held_out & set(d.fold(0).test))
+    before = Split.read(first / "split.json")
+    fold, groups = before.fold(0), before.groups
+    held_out, fitted = set(fold.test), list(dict.fromkeys(groups[name] for name in fold.fit))
+    one = tuple(name for name in fold.fit if groups[name] == fitted[0])
+    rest = tuple(name for name in fold.fit if name not in one)
+    divided = before.model_copy(update={"folds": (Fold(fit=rest, tune=fold.tune, test=fold.test + one),)})
     divided.write(tmp_path / "split.json")
     found = train(tiny(start=str(first), steps=1), tmp_path / "run", tmp_path / "split.json")
     scored = {dataset.names[i] for i in found.indices}
-    assert scored == held_out & set(divided.fold(0).test)
+    assert scored == held_out
     assert "frames of the test part are not scored" in " ".join(capsys.readouterr().err.split())
 
 
@@ -127,6 +132,17 @@ def test_another_network_than_the_one_it_begins_with_is_refused(first: Path, tin
     with pytest.raises(InputError, match=r"leave the settings of the network that is begun with as they are"):
         train(tiny(start=str(first), network={"width": 8}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_it_begins_with_a_model_in_the_box_by_its_name(
+    cli: Cli, first: Path, phantom_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installed, "FOLDER", tmp_path)
+    zip_bundle(Bundle.open(first), tmp_path / "steady.sono")
+    told = ("--set", "steps=1", "--workers", "0", "--split", first / "split.json", "--out", tmp_path / "run")
+    code, _, err = cli("train", phantom_folder, "--from", "steady", *told)
+    assert code == 0, err
+    assert [one.name for one in Bundle.open(tmp_path / "run").config.starts] == ["steady.sono"]
 
 
 def test_model_and_from_are_not_told_together(cli: Cli, first: Path, phantom_folder: Path, tmp_path: Path) -> None:

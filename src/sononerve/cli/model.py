@@ -196,7 +196,9 @@ def train(
 
 def _address(model: str) -> str:
     """Where a model is, whatever folder one is in: on the web, or a whole path."""
-    return model if "://" in model else str(Path(model).resolve())
+    from ..runtime.installed import find
+
+    return model if "://" in model else str(find(model).resolve())
 
 
 @app.command()

@@ -99,9 +99,14 @@ def scope_of(bundle: Bundle, dataset: Dataset, part: Part = "test") -> Scope:
     return choose_scope(dataset, _split(bundle, SPLIT), bundle.config.fold, part, _splits_of_others(bundle))
 
 
-def seen_in_training(bundle: Bundle, dataset: Dataset) -> int:
-    """How many frames of ``dataset`` the bundle's model was fitted or tuned on, as far as it tells."""
-    return count_seen(dataset, [(_split(bundle, SPLIT), bundle.config.fold), *_splits_of_others(bundle)])
+def seen_in_training(bundles: Sequence[Bundle], dataset: Dataset, parts: tuple[Part, ...] = ("fit", "tune")) -> int:
+    """How many frames of ``dataset`` one of the models or those before it had in ``parts``, as far as they tell."""
+    members = [
+        member
+        for bundle in bundles
+        for member in ((_split(bundle, SPLIT), bundle.config.fold), *_splits_of_others(bundle))
+    ]
+    return count_seen(dataset, members, parts)
 
 
 def on_common_frames(evaluations: Sequence[Evaluation]) -> list[Evaluation]:

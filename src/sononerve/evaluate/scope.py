@@ -80,10 +80,12 @@ def choose_scope(
     )
 
 
-def count_seen(dataset: Dataset, members: Sequence[tuple[Split | None, int]]) -> int:
-    """How many frames are, by their pixels, in the fit or tune part of one of the splits, in its fold."""
+def count_seen(
+    dataset: Dataset, members: Sequence[tuple[Split | None, int]], parts: tuple[Part, ...] = ("fit", "tune")
+) -> int:
+    """How many frames are, by their pixels, in one of these parts of one of the splits, in its fold."""
     known = [(split, fold) for split, fold in members if split is not None]
-    return sum(part in ("fit", "tune") for part in _parts(dataset.hashes(), known)) if known else 0
+    return sum(part in parts for part in _parts(dataset.hashes(), known)) if known else 0
 
 
 def _different(splits: Sequence[Split]) -> list[Split]:

@@ -27,7 +27,8 @@ class Predictor:
     """Runs a bundle on this machine's processor; one may be shared by threads.
 
     ``choice``: what runs it, and how. ``ways``: how each frame is looked at, beside once as it is. ``classes``: those
-    of the bundle's that are told, in which order; the others are background then. All of them where that is not said.
+    of the bundle's that are told, in which order; the others are background then, and presence is that of the first one
+    told. All of them where that is not said.
 
     >>> predictor = Predictor.load("run")  # doctest: +SKIP
     >>> predictor.predict(frame).measurements[0].area_px  # doctest: +SKIP
@@ -193,8 +194,11 @@ class Predictor:
         labels = self.bundle.config.postprocess.labels(probabilities, seen, self._seen_at_once(frame.shape))
         if self.classes != self.bundle.config.classes:
             probabilities, labels = self._of_told(probabilities, labels)
+        of_first = self._told[0] == 0  # presence and box are those of the bundle's first class
+        if not of_first:
+            seen = presence_of(probabilities[0], share)
         uncertainty = None if answer.disagreement is None else answer.disagreement[i]
-        box = None if answer.box is None else _box_in(frame, answer.box[i])
+        box = None if answer.box is None or not of_first else _box_in(frame, answer.box[i])
         appearance = self.bundle.config.appearance
         strangeness = None if appearance is None else appearance.strangeness(frame.pixels)
         return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty, box, strangeness)

@@ -6,6 +6,7 @@ batches, and from the budget. Where the numbers below come from stands in docs/r
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Literal
 
@@ -96,11 +97,13 @@ class Probe:
         self.side = SIZES[0] if accelerator == "cpu" else USUAL_SIZE  # small work does not show what a GPU can do
         model = self._model(None)
         self.loss, self.divisor = config.loss.build(model.heads), model.divisor
+        if teacher is not None:
+            self.divisor = math.lcm(self.divisor, teacher.divisor)
         self.adversary = build_adversary(config, classes)
         self.spent_s = 0.0
         self._costs: dict[int | None, tuple[float, float]] = {}
         self.precision, self.reason = self._choose_precision()
-        self.teacher_s = 0.0 if teacher is None else self._time_teacher(teacher)
+        self.teacher_s = 0.0 if teacher is None else self._time_teacher(teacher) / batch
 
     def step_s(self, longest: int, width: int | None) -> float:
         """Seconds that a step takes on a canvas of that size; ``width`` None: the usual one."""
@@ -112,7 +115,7 @@ class Probe:
                 each = min(each, max(measured, each / 2))  # two timings on a busy machine may say anything
             self._costs[width] = whole - each * self.batch, each
         fixed, each = self._costs[width]
-        return fixed + each * self.batch * self._pixels(longest) / self._pixels(self.side) + self.teacher_s
+        return fixed + each * self.batch * self._pixels(longest) / self._pixels(self.side) + self.teacher_s * self.batch
 
     def steps_in(self, seconds: float, longest: int, width: int | None, tune_frames: int) -> float:
         """How many steps fit into the time, of which this has spent some and the looks at the tune part take some."""

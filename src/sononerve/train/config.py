@@ -171,11 +171,12 @@ class TeachConfig(_Part):
     """Models to learn from beside the labels, `sononerve.train.teach.Taught`; without ``models`` there are none.
 
     ``models``: runs, bundles or their addresses; where there are several, the mean of their answers. ``share``: how
-    much of the loss is the distance from that answer, 0..1; the rest is that from the labels.
+    much of the loss is the distance from that answer, over 0 and under 1; the rest is that from the labels, which alone
+    teach presence and box.
     """
 
     models: tuple[str, ...] = ()
-    share: float = Field(default=0.5, gt=0, le=1)
+    share: float = Field(default=0.5, gt=0, lt=1)
 
 
 class TrainConfig(_Part):

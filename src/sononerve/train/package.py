@@ -49,6 +49,11 @@ def package(bundle: Bundle, dataset: Dataset, precision: Precision = "fp32") -> 
     """
     if GRAPH not in bundle.files:
         raise InputError(f"{bundle.source}: holds its graph in int8 alone; export the run that it came from")
+    if bundle.config.classes != dataset.classes:
+        raise InputError(
+            f"{dataset.folder}: its classes are {', '.join(dataset.classes)}, the model's "
+            f"{', '.join(bundle.config.classes)}; expected what it was trained on"
+        )
     with counted("check the engines") as progress:
         tuned = scope_of(bundle, dataset, "tune").indices
         some = [dataset[i].frame for i in tuned[:: max(1, len(tuned) // CHECKED_ON)][:CHECKED_ON]]
@@ -84,12 +89,15 @@ def slim(bundle: Bundle) -> Bundle:
     """
     if in_precision(GRAPH, "int8") not in bundle.files:
         raise InputError(f"{bundle.source}: has no graph in int8; use --slim with --precision int8")
-    weights = {
-        name: value.half() if value.is_floating_point() else value
-        for name, value in load(bundle.files[WEIGHTS]).items()
-    }
+    weights = {name: _halved(value) for name, value in load(bundle.files[WEIGHTS]).items()}
     kept = {name: content for name, content in bundle.files.items() if name not in (GRAPH, ENCODER, DECODER)}
-    return replace(bundle, files={**kept, WEIGHTS: save(weights)})
+    return configured(replace(bundle, files={**kept, WEIGHTS: save(weights)}), {"precision": "int8"})
+
+
+def _halved(tensor: torch.Tensor) -> torch.Tensor:
+    """In 16 bits, where it is of numbers that these can hold."""
+    half = tensor.half()
+    return half if tensor.is_floating_point() and bool(half.isfinite().all()) else tensor
 
 
 def check_engines(

@@ -35,9 +35,11 @@ class Plan(Setup):
 
     Times in seconds; a round ends with a look at the tune part and a saved state.
 
-    ``steps`` are whole rounds: up to a fortieth more than were asked for.
+    ``learned_from``: the identities of the models that it begins with or learns from. ``steps`` are whole rounds: up to
+    a fortieth more than were asked for.
     """
 
+    learned_from: tuple[str, ...] = ()
     steps: int = Field(ge=1)
     rounds: int = Field(ge=1)
     threads: int
@@ -76,19 +78,21 @@ def make_plan(
     adversary: Adversary | None = None,
     refiner: Refiner | None = None,
     teacher: Teacher | None = None,
+    learned_from: tuple[str, ...] = (),
 ) -> Plan:
     """Time a few steps and turn the budget, epochs or steps into a plan.
 
     ``batch``: one real batch. ``frames``: how many are in fit and tune. ``reserve_s``: seconds already spent, and those
     that export and evaluation will take. ``adversary``: what is trained against. ``refiner``: what
-    is trained behind the network. ``teacher``: what is learned from.
+    is trained behind the network. ``teacher``: what is learned from. ``learned_from``: as
+    in the plan.
     """
     choices = setup.choices
     began = time.monotonic()
     step_s = whole_step(config, (model, refiner), loss, batch, choices, adversary)
+    look_s = LOOK * step_s * frames[1] / choices.batch + 0.2
     if teacher is not None:
         step_s += teacher.answer_s(batch, choices.precision, choices.accelerator)
-    look_s = LOOK * step_s * frames[1] / choices.batch + 0.2
     budget = config.budget_s
     if config.steps is not None:
         steps, budget, why = config.steps, None, "as asked"
@@ -109,6 +113,7 @@ def make_plan(
     return Plan(
         facts=setup.facts,
         warnings=setup.warnings,
+        learned_from=learned_from,
         choices=choices.model_copy(update={"reasons": (*choices.reasons, told)}),
         preprocess=setup.preprocess,
         steps=steps,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -91,6 +91,9 @@ def begin(
     teachers = open_teachers(config)
     if teachers:
         config = with_canvas_of(config, teachers[0])
+    others = {f"--teacher {teacher.source}": teacher for teacher in teachers}
+    if start is not None:
+        others = {f"--from {start.source}": start} | others
     _check_folder(out, config, resume)
     dataset = open_data(config)
     division = open_split(dataset, out, split_file, config.data.fold)
@@ -102,7 +105,9 @@ def begin(
     choosing_s = CALIBRATING_S * frames_looked_at(len(tune_part), heads) + CHOOSING_S * frames_chosen_on(len(tune_part))
     ends = began - EXPORT_S - scoring_s - choosing_s
     known = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
-    seen = _warn_of_seen(start, teachers, dataset, division, config.data.fold) if known is None else []
+    seen = warn_of_seen(others, dataset, division, config.data.fold)
+    if known is not None:
+        _check_as_before(others, known, out)
     teacher = build_teacher(teachers, dataset) if known is None else None
     setup = known or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends, teacher)
     config = setup.choices.pinned(config)
@@ -124,7 +129,8 @@ def begin(
         time.monotonic() - ends,
         build_adversary(config, len(dataset.classes)),
         config.refine.build(len(dataset.classes), config.seed),
-        build_teacher(teachers, dataset, varied.preprocess),
+        teacher,
+        tuple(bundle.identity for bundle in others.values()),
     )
     if known is None:
         _write_folder(out, config, division, dropped, plan)
@@ -134,14 +140,14 @@ def begin(
     return run
 
 
-def _warn_of_seen(
-    start: Bundle | None, teachers: Sequence[Bundle], dataset: Dataset, division: Split, fold: int
-) -> list[str]:
-    """What must be said of held-out frames that other models, whom this one learns from, were trained on."""
-    others = [(teacher, "--teacher") for teacher in teachers]
-    if start is not None:
-        others.insert(0, (start, "--from"))
-    return [told for one, option in others for told in warn_of_seen(one, dataset, division, fold, option)]
+def _check_as_before(others: Mapping[str, Bundle], plan: Plan, out: Path) -> None:
+    """Raise `InputError` where a run that was begun would go on with other models to learn from."""
+    here = tuple(bundle.identity for bundle in others.values())
+    if here != plan.learned_from:
+        raise InputError(
+            f"{out}: was begun with {', '.join(plan.learned_from) or 'none'} to learn from, and {', '.join(others)} "
+            f"is {', '.join(here)} now; put back what was there, or use another --out"
+        )
 
 
 def open_data(config: TrainConfig) -> Dataset:

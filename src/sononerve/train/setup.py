@@ -57,6 +57,8 @@ def set_up(
     refiner = config.refine.build(len(dataset.classes), config.seed)
     if refiner is not None:
         divisor = math.lcm(divisor, refiner.divisor)
+    if teacher is not None:
+        divisor = math.lcm(divisor, teacher.divisor)
     height, width = canvas_shape(facts.shape(choices.region), choices.longest, divisor)
     preprocess = Preprocess(
         height=height, width=width, region=choices.region, normalisation=config.canvas.normalisation

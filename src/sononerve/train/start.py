@@ -5,7 +5,7 @@ What it saw is remembered, and what teachers saw too: the new model is scored on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from safetensors import SafetensorError
 from safetensors.torch import load
@@ -88,29 +88,31 @@ def _by_class(fresh: Tensor, found: Tensor, classes: Sequence[str], known: Seque
     return result
 
 
-def warn_of_seen(start: Bundle, dataset: Dataset, division: Split, fold: int, option: str = "--from") -> list[str]:
-    """What must be said of held-out frames that ``start`` was trained on; `InputError` where it was on all of them.
+def warn_of_seen(others: Mapping[str, Bundle], dataset: Dataset, division: Split, fold: int) -> list[str]:
+    """What must be said of held-out frames that other models, which this one learns from, have seen.
 
-    ``option``: with which the model was given.
+    ``others``: by the words with which they were given. Raises `InputError` where together they have seen all frames of
+    the test part, or were fitted to all of the tune part.
     """
-    seen, held_out = {}, division.fold(fold)
-    for part in ("tune", "test"):
-        seen[part] = seen_in_training(start, dataset.select(division.indices(dataset, fold, part)))
-    if seen["test"] == len(held_out.test):
-        raise InputError(
-            f"{option} {start.source}: was trained on all {seen['test']} frames of the test part; give the split that "
-            "it was trained with, by --split, or other frames"
-        )
-    told = []
-    if seen["test"]:
+    if not others:
+        return []
+    bundles, named = list(others.values()), ", ".join(others)
+    tune, test = (dataset.select(division.indices(dataset, fold, part)) for part in ("tune", "test"))
+    fitted, seen = seen_in_training(bundles, tune, ("fit",)), seen_in_training(bundles, test)
+    for count, part, frames in ((seen, "test", test), (fitted, "tune", tune)):
+        if count == len(frames):
+            raise InputError(
+                f"{named}: was trained on all {count} frames of the {part} part; give the split that it was trained "
+                "with, by --split, or other frames"
+            )
+    told, whose = [], " and ".join(dict.fromkeys(option.split()[0] for option in others))  # a bundle names no path
+    if seen:
+        told.append(f"{seen} of {len(test)} frames of the test part are not scored: what {whose} gives has seen them")
+    looked_at = seen_in_training(bundles, tune)
+    if looked_at:
         told.append(
-            f"{seen['test']} of {len(held_out.test)} frames of the test part are not scored: the model of {option} was "
-            "trained on them"
-        )
-    if seen["tune"]:
-        told.append(
-            f"the model of {option} was trained on {seen['tune']} of {len(held_out.tune)} frames of the tune part: "
-            "thresholds that are chosen on them may be off"
+            f"what {whose} gives has seen {looked_at} of {len(tune)} frames of the tune part: thresholds that are "
+            "chosen on them may be off"
         )
     return told
 
