@@ -60,3 +60,10 @@ def test_the_box_is_listed_with_held_out_scores_and_the_card_is_printed(box: Pat
     assert code == 0
     assert "nerve 0.750" in out
     assert cli("card", "--model", "steady")[1].strip() == "# bright"
+
+
+def test_an_empty_box_is_said(box: Path, cli: Cli) -> None:
+    (box / "steady.sono").unlink()
+    assert cli("models", "--installed", "--json")[:2] == (0, "[]\n")
+    code, out, _ = cli("models", "--installed")
+    assert (code, "without trained models" in out) == (0, True)

@@ -421,6 +421,9 @@ def _list_installed(as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows]))
         return
+    if not rows:
+        typer.echo("this sononerve comes without trained models; 'sononerve train' makes one")
+        return
     table = Table("model", "MB", "data", "Dice on held-out frames", caption="more: sononerve card --model NAME")
     for row in rows:
         dice = ", ".join(f"{label} {value:.3f}" for label, value in row.dice.items())
