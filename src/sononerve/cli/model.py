@@ -56,7 +56,7 @@ def train(
         PresetName | None,
         typer.Option(
             "--preset",
-            help="How fast the model must answer: realtime (20 ms on two cores, the default), accurate, tiny.",
+            help="How fast the model must answer: realtime (20 ms in int8 on two cores, the default), accurate, tiny.",
         ),
     ] = None,
     start: Annotated[

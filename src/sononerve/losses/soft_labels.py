@@ -15,7 +15,7 @@ class SoftLabels(nn.Module):
     """Cross-entropy plus a Dice loss that is least where the answer is the very probabilities.
 
     The usual soft Dice loss is least where the answer is sure, whatever the probabilities; this one is Dice semimetric
-    loss DML1 of Wang et al., 2023 (arXiv:2303.16296, equation 10), over the whole batch per class, without background.
+    loss DML1 of Wang et al., 2023 (arXiv:2303.16296), over the whole batch per class, without background.
 
     >>> SoftLabels()(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.5)).round(decimals=3)
     tensor(0.6930)
