@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import InputError, TrainingError
-from . import cache, compare, data, ensemble, explain, fetch, model, report, tune, video, weights
+from . import cache, compare, data, ensemble, explain, fetch, model, models, report, tune, video, weights
 
 INTERRUPTED = 130  # typer turns Ctrl-C into this status
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app)
 app.add_typer(model.app)
+app.add_typer(models.app)
 app.add_typer(compare.app)
 app.add_typer(explain.app)
 app.add_typer(video.app)
