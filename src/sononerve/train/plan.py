@@ -35,11 +35,11 @@ class Plan(Setup):
 
     Times in seconds; a round ends with a look at the tune part and a saved state.
 
-    ``learned_from``: the identities of the models that it begins with or learns from. ``steps`` are whole rounds: up to
-    a fortieth more than were asked for.
+    ``learned_from``: the identities of the models that it begins with or learns from; None in runs that were begun
+    before these were kept. ``steps`` are whole rounds: up to a fortieth more than were asked for.
     """
 
-    learned_from: tuple[str, ...] = ()
+    learned_from: tuple[str, ...] | None = None
     steps: int = Field(ge=1)
     rounds: int = Field(ge=1)
     threads: int

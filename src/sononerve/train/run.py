@@ -143,7 +143,7 @@ def begin(
 def _check_as_before(others: Mapping[str, Bundle], plan: Plan, out: Path) -> None:
     """Raise `InputError` where a run that was begun would go on with other models to learn from."""
     here = tuple(bundle.identity for bundle in others.values())
-    if here != plan.learned_from:
+    if plan.learned_from is not None and here != plan.learned_from:
         raise InputError(
             f"{out}: was begun with {', '.join(plan.learned_from) or 'none'} to learn from, and {', '.join(others)} "
             f"is {', '.join(here)} now; put back what was there, or use another --out"
