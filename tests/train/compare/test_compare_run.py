@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from collections.abc import Callable
@@ -108,6 +109,21 @@ def test_a_training_that_ended_before_its_result_was_written_is_only_scored(
     small(tiny, copied, resume=True)
     assert trained(in_process) == set()
     assert Result.read(gone).frames == before.frames
+
+
+def test_what_another_process_is_at_is_left_to_it(
+    copied: Path, tiny: Make, in_process: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(copied / "runs" / "deeper-fold0-seed0")
+    (copied / "results" / "deeper-fold0-seed0.json").rename(copied / "elsewhere.json")
+    with (copied / "logs" / "deeper-fold0-seed0.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        comparison = small(tiny, copied, resume=True)
+    assert trained(in_process) == set()
+    assert "deeper-fold0-seed0, left to the process that is at it" in capsys.readouterr().err
+    assert [line.label for line in comparison.lines] == ["unet"]
+    small(tiny, copied, resume=True)
+    assert trained(in_process) == {"deeper-fold0-seed0"}
 
 
 def test_of_two_that_are_added_later_the_one_that_fails_is_named_and_the_other_is_compared(

@@ -63,7 +63,10 @@ def launch(arguments: list[str], log: Path, threads: int | None = None) -> Usage
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
     with log.open("ab") as file, _terminable():
-        _lock(file, log)
+        if not _lock(file):
+            raise InputError(
+                f"{log}: another process still works on this run; wait for its end, or end it, and resume then"
+            )
         began = time.monotonic()
         command = [sys.executable, "-P", "-c", CHILD, str(log.with_suffix(PEAK)), *arguments]
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment)
@@ -99,16 +102,23 @@ def last_lines(log: Path) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-TOLD_LINES:])
 
 
-def _lock(file: BinaryIO, log: Path) -> None:
-    """Hold the log as long as the process lives, which inherits the lock."""
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Whether nobody else holds ``path``; this process then does, until it is through or ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        yield _lock(file)
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Hold the file as long as it is open, here or in a process that inherited it; False where somebody does."""
     import fcntl
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(
-            f"{log}: another process still works on this run; wait for its end, or end it, and resume then"
-        ) from error
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

@@ -24,6 +24,10 @@ class Places:
         """What planning or training printed."""
         return self.out / "logs" / f"{run.name}-{verb}.log"
 
+    def claim(self, run: Run) -> Path:
+        """What the process that trains and scores the run holds."""
+        return self.out / "logs" / f"{run.name}.lock"
+
     def config(self, name: str) -> Path:
         """The configuration that a command is called with."""
         return self.out / "configs" / f"{name}.yaml"

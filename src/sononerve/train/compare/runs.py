@@ -9,7 +9,7 @@ from ...data.dataset import Dataset
 from ...progress import console
 from ...runtime.bundle import SCORES
 from ..config import TrainConfig
-from .launch import Failure, launched
+from .launch import Failure, claimed, launched
 from .paces import paced, set_paces
 from .places import SPLIT_FILE, Places
 from .recipe import Recipe, Run
@@ -19,7 +19,8 @@ from .score import score
 def train_all(recipe: Recipe, runs: Sequence[Run], dataset: Dataset, out: Path) -> list[Failure]:
     """Plan, train and score what is not finished; one that fails is told and left, and the others go on.
 
-    All entries are planned before any is trained: the steps are then those of a machine that does nothing else.
+    All entries are planned before any is trained: the steps are then those of a machine that does nothing else. A run
+    that another process works on, called with the same ``out``, is left to it.
     """
     places = Places(out)
     left = [run for run in runs if not places.result(run).is_file()]
@@ -28,16 +29,23 @@ def train_all(recipe: Recipe, runs: Sequence[Run], dataset: Dataset, out: Path) 
     failures = set_paces(recipe, runs, places) if left else []
     planned = [run for run in left if places.pace(run.entry.label).is_file()]
     for number, run in enumerate(planned, start=1):
-        config = paced(recipe, run, places)
-        log = places.log(run, "train")
-        console.print(f"train {number} of {len(planned)}: {run.name}, {config.steps} steps; log {log}")
-        failure = _train(recipe, run, config, places)
-        if failure is not None:
-            failures.append(failure)
-            continue
-        result = score(run, places.folder(run), log, dataset, recipe.threads)
-        result.write(places.result(run))
+        with claimed(places.claim(run)) as mine:
+            if not mine:
+                console.print(f"train {number} of {len(planned)}: {run.name}, left to the process that is at it")
+            elif not places.result(run).is_file():  # finished by another process meanwhile
+                console.print(f"train {number} of {len(planned)}: {run.name}; log {places.log(run, 'train')}")
+                failure = _finish(recipe, run, dataset, places)
+                failures += [] if failure is None else [failure]
     return failures
+
+
+def _finish(recipe: Recipe, run: Run, dataset: Dataset, places: Places) -> Failure | None:
+    """Train and score one run, and write its result."""
+    failure = _train(recipe, run, paced(recipe, run, places), places)
+    if failure is None:
+        result = score(run, places.folder(run), places.log(run, "train"), dataset, recipe.threads)
+        result.write(places.result(run))
+    return failure
 
 
 def _train(recipe: Recipe, run: Run, config: TrainConfig, places: Places) -> Failure | None:
