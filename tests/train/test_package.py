@@ -165,6 +165,20 @@ def test_only_int8_is_left_alone(cli: Cli, run: Path, tmp_path: Path) -> None:
         slim(Bundle.open(run))
 
 
+def test_a_note_is_at_the_end_of_the_card(cli: Cli, run: Path, tmp_path: Path) -> None:
+    note, packed = tmp_path / "note.md", tmp_path / "noted.sono"
+    note.write_text("## Elsewhere\n\nNot tried on Jürgen's machine.\n\n", encoding="utf-8")
+    assert cli("export", run, "-o", packed, "--no-check", "--note", note)[0] == 0
+    _, before, _ = cli("card", "--model", run)
+    _, after, _ = cli("card", "--model", packed)
+    assert after.rstrip() == f"{before.rstrip()}\n\n## Elsewhere\n\nNot tried on Jürgen's machine."
+    assert Bundle.open(packed).identity == Bundle.open(run).identity
+    note.write_bytes("Jürgen".encode("latin-1"))
+    status, _, err = cli("export", run, "-o", packed, "--no-check", "--note", note, "--overwrite")
+    assert status == 2
+    assert "note.md: is not UTF-8 at byte 1" in " ".join(err.split())
+
+
 def test_layers_that_hurt_stay_in_fp32_until_the_loss_is_small(run: Path, data: Dataset) -> None:
     asked: dict[str, list[int]] = {name: [] for name in (GRAPH, ENCODER, DECODER)}
 

@@ -369,6 +369,10 @@ def export(
     slim: Annotated[
         bool, typer.Option("--slim", help="With int8: leave fp32 out, a third of the size; still good for --from.")
     ] = False,
+    note: Annotated[
+        Path | None,
+        typer.Option("--note", help="Markdown for the end of its card: scores elsewhere, known failures."),
+    ] = None,
     check: Annotated[bool, typer.Option(help="Check every engine against PyTorch, on frames of the data.")] = True,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -378,11 +382,13 @@ def export(
     0.005 Dice on the tune part; for int8, layers that would hurt stay in fp32. The scores in the file are those of that
     precision.
     """
-    from ..runtime.bundle import Bundle, zip_bundle
+    from ..io.documents import read_text
+    from ..runtime.bundle import Bundle, noted, zip_bundle
 
     if slim and precision is not RunPrecisionName.int8:
         raise InputError(f"--slim: leaves int8 alone, and {precision.value} is asked for; add --precision int8")
     check_file(out, overwrite)
+    told = None if note is None else read_text(note, "Markdown for the card")
     bundle = Bundle.open(model)
     if check:
         from ..train.package import package
@@ -397,5 +403,7 @@ def export(
         from ..train.package import slim as slimmed
 
         bundle = slimmed(bundle)
+    if told is not None:
+        bundle = noted(bundle, told)
     zip_bundle(bundle, out)
     typer.echo(str(out))

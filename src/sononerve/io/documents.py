@@ -36,6 +36,15 @@ def begins_like(path: Path, pattern: str) -> bool:
     return re.search(pattern, start.decode("utf-8-sig", "replace"), re.DOTALL) is not None
 
 
+def read_text(path: Path, expected: str) -> str:
+    """Read a text in UTF-8; raise `InputError` where it is not there, too large or something else."""
+    check_size(path, expected)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 at byte {error.start}; expected {expected}") from error
+
+
 def read_json(path: Path, kind: TypeAdapter[T], expected: str) -> T:
     """Read a JSON file in UTF-8 as what ``kind`` describes; raise `InputError` with the first field that does not fit.
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Annotated, Literal
@@ -212,6 +212,12 @@ def zip_bundle(bundle: Bundle, path: Path) -> None:
             archive.writestr(name, content)
         archive.writestr(MANIFEST, _manifest(bundle.files))
     write_bytes(path, buffer.getvalue())
+
+
+def noted(bundle: Bundle, note: str) -> Bundle:
+    """The bundle with this Markdown at the end of its card; it computes the same."""
+    card = f"{bundle.files[CARD].decode().rstrip()}\n\n{note.strip()}\n"
+    return replace(bundle, files={**bundle.files, CARD: card.encode()})
 
 
 def _manifest(files: Mapping[str, bytes]) -> bytes:
