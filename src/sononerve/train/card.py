@@ -82,7 +82,7 @@ def held_out(scores: Scores) -> str:
     """The card's part on held-out scores, warnings first, and where they are lower."""
     by_condition = _condition_table(scores)
     where = f"\n\n### Where it does better and worse\n\n{by_condition}" if by_condition else ""
-    return f"{HELD_OUT}\n\n{_score_table(scores)}{where}"
+    return f"{HELD_OUT}\n\n{score_table(scores)}{where}"
 
 
 def _condition_table(scores: Scores) -> str:
@@ -98,7 +98,8 @@ def _condition_table(scores: Scores) -> str:
     return "\n".join(["| class | a third of the frames by | from, to | Dice |", "|---|---|---|---|", *lines])
 
 
-def _score_table(scores: Scores) -> str:
+def score_table(scores: Scores) -> str:
+    """Warnings and every score with its interval, in Markdown."""
     lines = [f"> {warning}" for warning in scores.warnings]
     names = list(scores.overall.classes)
     lines += ["", f"| score, mean [95 % interval] | {' | '.join(names)} |", "|" + "---|" * (len(names) + 1)]
