@@ -26,7 +26,7 @@ def _list_installed(as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ..runtime.installed import list_installed
+    from ..runtime.box import list_installed
 
     rows = list_installed()
     if as_json:

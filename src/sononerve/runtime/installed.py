@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "installed"
 ENDING = ".sono"
-
-
-@dataclass(frozen=True)
-class Installed:
-    """A model in the box: its size in bytes, the data it learned from, and its held-out Dice by class."""
-
-    model: str
-    bytes: int
-    data: str
-    dice: dict[str, float]
 
 
 def installed() -> dict[str, Path]:
@@ -29,15 +17,3 @@ def find(model: Path | str) -> Path:
     """Where a model is: the path itself, or the bundle in the box of that name where nothing lies at the path."""
     path = Path(model)
     return path if path.exists() else installed().get(str(model), path)
-
-
-def list_installed() -> list[Installed]:
-    """What the models in the box are, opened and checked."""
-    from .bundle import SCORES, Bundle  # which itself looks into the box
-
-    rows = []
-    for name, path in installed().items():
-        told = json.loads(Bundle.open(path).files[SCORES])
-        dice = {label: one["scores"]["dice"]["value"] for label, one in told["overall"]["classes"].items()}
-        rows.append(Installed(name, path.stat().st_size, told["data"], dice))
-    return rows
