@@ -28,6 +28,7 @@ TINY: dict[str, dict[str, Setting]] = {
     "attention-unet": {"width": 8, "depth": 3, "fold": 1},
     "unet-notebook": {"width": 8, "depth": 3},
     "vgg16-unet": {"weights": "none", "stages": 2, "width": 16},
+    "mobile-unet": {"weights": "none", "width": 8},
     "transcgu-net": {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2},
     "nnunet": {"width": 8, "stages": 4},
     "monai-basicunet": {"width": 8},

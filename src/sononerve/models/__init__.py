@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from ..errors import InputError
 from .architecture import Architecture
 from .attention_unet import AttentionUNet, AttentionUNetConfig
+from .mobile_unet import MobileUNet, MobileUNetConfig
 from .output import Output, SegmentationModel, probabilities
 from .transcgu import TransCGUNet, TransCGUNetConfig
 from .unet import UNet, UNetConfig
@@ -38,6 +39,12 @@ MODELS: dict[str, Architecture] = {
         VGG16UNetConfig,
         VGG16UNetConfig(frozen=2),
         "U-Net with VGG16 as encoder, ImageNet's weights: 'sononerve weights import vgg16' first",
+    ),
+    "mobile-unet": Architecture(
+        MobileUNet,
+        MobileUNetConfig,
+        MobileUNetConfig(),
+        "U-Net with MobileNetV2 as encoder, ImageNet's weights: 'sononerve weights import mobilenet_v2' first",
     ),
     "transcgu-net": Architecture(
         TransCGUNet,

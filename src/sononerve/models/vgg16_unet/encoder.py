@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..imported import take_over
+
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels of the convolutions of each stage; between two stages the sides are halved."""
 
@@ -48,16 +50,7 @@ class VGG16Encoder(nn.Module):
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over torchvision's ``features.N.weight`` and ``.bias``; raise `ValueError` where some do not fit."""
-        own = dict(self.named_parameters())
-        for name, parameter in own.items():
-            if name not in tensors:
-                raise ValueError(f"holds no {name}; expected the convolutions of VGG16")
-            told = tensors[name].float()
-            if name == "features.0.weight" and told.ndim == 4:
-                told = told.sum(1, keepdim=True)
-            if told.shape != parameter.shape:
-                raise ValueError(f"{name} is {tuple(told.shape)}; expected {tuple(parameter.shape)}, as in VGG16")
-            parameter.data.copy_(told)
+        take_over(self, tensors, first="features.0.weight", of="VGG16")
 
     def freeze(self, stages: int) -> None:
         """Let the first ``stages`` stages stay as they are, and the others learn."""

@@ -1,0 +1,80 @@
+"""U-Net with MobileNetV2 as its encoder, which may begin with ImageNet's weights; fast on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from ..output import Output
+from ..unet import UNet, UNetConfig
+from .encoder import MobileNetV2Encoder
+
+
+class MobileUNetConfig(BaseModel):
+    """Settings of a `MobileUNet`.
+
+    ``weights``: "mobilenet_v2" begins with the imported weights of that name, "none" at random. ``rate``: factor on the
+    learning rate of an encoder that begins with weights. ``width``: channels of the finest decoder level, doubled per
+    level up to ``widest``. ``norm``: of the decoder. ``deep_supervision``: so many coarser decoder levels also predict,
+    for the loss in training.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: Literal["mobilenet_v2", "none"] = "mobilenet_v2"
+    rate: float = Field(default=0.1, gt=0, le=1)
+    width: int = Field(default=32, ge=1, le=512)
+    widest: int = Field(default=256, ge=1)
+    norm: Literal["batch", "instance"] = "instance"
+    deep_supervision: int = Field(default=2, ge=0)
+
+
+class MobileUNet(UNet):
+    """MobileNetV2's features from half of the sides on, and a decoder that unfolds its logits 2 x 2 at the end.
+
+    So nothing is computed on as many pixels as the frame has: there few channels take long on a CPU.
+
+    >>> network = MobileUNet(MobileUNetConfig(weights="none"), classes=2)
+    >>> network(torch.zeros(2, 1, 64, 96)).logits.shape
+    torch.Size([2, 2, 64, 96])
+    """
+
+    def __init__(self, config: MobileUNetConfig, classes: int) -> None:
+        encoder = MobileNetV2Encoder()
+        decoder = UNetConfig(
+            width=config.width,
+            widest=config.widest,
+            depth=len(encoder.widths),
+            fold=2,
+            norm=config.norm,
+            deep_supervision=config.deep_supervision,
+        )
+        super().__init__(decoder, classes, skips=encoder.widths)
+        self.config, self.mobilenet_v2 = config, encoder
+        self.pretrained = None if config.weights == "none" else config.weights
+
+    def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
+        """``(N, 1, H, W)`` to an `Output`; H and W are multiples of 32."""
+        if self.training and len(frames) == 1:  # a normalisation by batch wants more than one value of a channel
+            twice = super().forward(torch.cat([frames, frames]))
+            return Output(logits=twice.logits[:1], deeper=tuple(logits[:1] for logits in twice.deeper))
+        return super().forward(frames)
+
+    def features(self, frames: Float[Tensor, "n 1 h w"]) -> list[Tensor]:
+        """The encoder's features, finest first."""
+        return list(self.mobilenet_v2(frames))
+
+    def load_pretrained(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put MobileNetV2's weights into the encoder."""
+        self.mobilenet_v2.load(tensors)
+
+    def learning_rates(self) -> dict[str, float]:
+        """A lower rate in an encoder that begins with weights worth keeping."""
+        if self.pretrained is None:
+            return {}
+        return {name: self.config.rate for name, _ in self.named_parameters() if name.startswith("mobilenet_v2.")}
