@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from sononerve import __version__
 from sononerve.errors import InputError
-from sononerve.train.compare.launch import last_lines, launch, noted
+from sononerve.train.compare.launch import claimed, last_lines, launch, noted
 from sononerve.train.compare.results import Result
 
 
@@ -34,6 +35,24 @@ def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(InputError, match="another process still works on this run"):
             launch(["--version"], tmp_path / "run.log")
+
+
+def test_who_waits_for_what_another_holds_gets_it_when_that_lets_go(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with claimed(tmp_path / "planning.lock", wait=True) as mine:
+            order.append(f"second, {mine}")
+
+    with claimed(tmp_path / "planning.lock") as mine:
+        assert mine
+        with claimed(tmp_path / "planning.lock") as theirs:
+            assert not theirs
+        other = threading.Thread(target=second)
+        other.start()
+        order.append("first")
+    other.join(timeout=30)
+    assert order == ["first", "second, True"]
 
 
 def test_an_interrupt_ends_the_process_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,19 +103,22 @@ def last_lines(log: Path) -> str:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[bool]:
-    """Whether nobody else holds ``path``; this process then does, until it is through or ends."""
+def claimed(path: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Whether nobody else holds ``path``; this process then does, until it is through or ends.
+
+    ``wait``: until nobody else does.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        yield _lock(file)
+        yield _lock(file, wait=wait)
 
 
-def _lock(file: BinaryIO) -> bool:
+def _lock(file: BinaryIO, *, wait: bool = False) -> bool:
     """Hold the file as long as it is open, here or in a process that inherited it; False where somebody does."""
     import fcntl
 
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

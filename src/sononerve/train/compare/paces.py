@@ -15,13 +15,21 @@ from ...progress import console
 from ..config import TrainConfig
 from ..plan import Plan
 from ..run import CONFIG, PLAN
-from .launch import Failure, launched
+from .launch import Failure, claimed, launched
 from .places import SPLIT_FILE, Places
 from .recipe import Recipe, Run
 
 
 def set_paces(recipe: Recipe, runs: Sequence[Run], places: Places) -> list[Failure]:
-    """Plan every entry that has no pace yet, one after another and before anything is trained."""
+    """Plan every entry that has no pace yet, one after another and before anything is trained.
+
+    Where another process plans the same comparison, its end is waited for.
+    """
+    with claimed(places.planning, wait=True):
+        return _set_missing(recipe, runs, places)
+
+
+def _set_missing(recipe: Recipe, runs: Sequence[Run], places: Places) -> list[Failure]:
     first: dict[str, Run] = {}
     for run in runs:
         first.setdefault(run.entry.label, run)

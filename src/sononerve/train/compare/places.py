@@ -28,6 +28,11 @@ class Places:
         """What the process that trains and scores the run holds."""
         return self.out / "logs" / f"{run.name}.lock"
 
+    @property
+    def planning(self) -> Path:
+        """What the process that plans holds."""
+        return self.out / "logs" / "planning.lock"
+
     def config(self, name: str) -> Path:
         """The configuration that a command is called with."""
         return self.out / "configs" / f"{name}.yaml"
