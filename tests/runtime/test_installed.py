@@ -38,6 +38,17 @@ def test_a_model_in_the_box_answers_to_its_name(box: Path, cli: Cli) -> None:
     assert read_labels(Path("masks/frame.png")).sum() == 40
 
 
+def test_without_a_model_the_usual_one_predicts_into_a_folder_here(box: Path, cli: Cli) -> None:
+    write_png(Path("frame.png"), bright_frame())
+    for verb in ("predict", "video"):
+        code, _, err = cli(verb, "frame.png")
+        assert (code, "--model: needed, for this sononerve comes without" in " ".join(err.split())) == (2, True)
+    (box / "steady.sono").rename(box / "realtime.sono")
+    code, _, err = cli("predict", "frame.png")
+    assert code == 0, err
+    assert read_labels(Path("predicted/frame.png")).sum() == 40
+
+
 def test_what_lies_here_under_that_name_goes_first(box: Path) -> None:
     other = Bundle(Path("other"), bright_files(("nerve", "vessel")), RuntimeConfig(classes=("nerve", "vessel")))
     zip_bundle(other, Path("steady"))

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import InputError
 from .options import (
+    BoxModelOption,
     ClassesOption,
     Data,
     DropName,
@@ -262,8 +263,10 @@ def predict(
     files: Annotated[
         list[Path], typer.Argument(help="Images, videos, DICOM or NIfTI files, or folders of them.", metavar="FILES...")
     ],
-    model: ModelOption,
-    out: Annotated[Path, typer.Option("--out", help="Folder for masks, overlays/ and measurements.csv.")],
+    model: BoxModelOption = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for masks, overlays/ and measurements.csv.")] = Path(
+        "predicted"
+    ),
     mask_ending: Annotated[str, typer.Option("--mask-ending", help="Put behind the name of each mask, as _mask.")] = "",
     overlays: Annotated[bool, typer.Option(help="Also draw outlines over the frames.")] = True,
     probabilities: Annotated[
@@ -303,6 +306,7 @@ def predict(
     from ..process import keep_memory
     from ..progress import counted
     from ..runtime.files import MASK, Target, Wanted, list_files, predict_files
+    from ..runtime.installed import named_or_usual
     from ..runtime.predictor import Predictor
     from ..runtime.submission import Submission
     from ..runtime.ways import Ways
@@ -310,7 +314,7 @@ def predict(
     keep_memory()
     found = list_files(files)
     choice = engine_choice(engine, precision, threads, mode)
-    predictor = Predictor.load(model, choice, Ways(flip, sensitivity, second_look, tile))
+    predictor = Predictor.load(named_or_usual(model), choice, Ways(flip, sensitivity, second_look, tile))
     for warning in predictor.warnings:
         typer.echo(f"sononerve: warning: {warning}", err=True)
     wanted = Wanted(mask_ending, overlays, probabilities, uncertainty)

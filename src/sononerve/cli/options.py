@@ -99,14 +99,14 @@ SpacingOption = Annotated[
     str | None,
     typer.Option("--spacing-mm", help="Millimetres per pixel, ROW,COL, of frames whose data do not tell it."),
 ]
-ModelOption = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        help="A run's folder, a bundle's folder or file, or its address, as https://HOST/model.sono#sha256=HEX; or one "
-        "in the box, by its name in 'sononerve models --installed'.",
-        metavar="MODEL",
-    ),
+MODEL_HELP = (
+    "A run's folder, a bundle's folder or file, or its address, as https://HOST/model.sono#sha256=HEX; or one in the "
+    "box, by its name in 'sononerve models --installed'."
+)
+ModelOption = Annotated[str, typer.Option("--model", help=MODEL_HELP, metavar="MODEL")]
+BoxModelOption = Annotated[
+    str | None,
+    typer.Option("--model", help=f"{MODEL_HELP} Default: realtime, where it is in the box.", metavar="MODEL"),
 ]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", help="Cores to use. Default: what 'tune' found, else all.", min=1)

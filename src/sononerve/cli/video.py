@@ -13,10 +13,10 @@ import typer
 
 from ..errors import InputError
 from .options import (
+    BoxModelOption,
     EngineOption,
     FlipOption,
     JsonOption,
-    ModelOption,
     OverwriteOption,
     RunPrecisionOption,
     SecondLookOption,
@@ -51,8 +51,10 @@ def video(
     sources: Annotated[
         list[str], typer.Argument(help="Videos, DICOM or NIfTI files, or the number of a camera.", metavar="SOURCE...")
     ],
-    model: ModelOption,
-    out: Annotated[Path, typer.Option("--out", help="Folder; each source gets one of its name in it.")],
+    model: BoxModelOption = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder; each source gets one of its name in it.")] = Path(
+        "predicted"
+    ),
     smooth: Annotated[
         float, typer.Option("--smooth", help="Seconds until an answer weighs a third; 0: every frame for itself.")
     ] = 0.15,
@@ -80,6 +82,7 @@ def video(
     was recorded is kept. Regions keep their number while they are seen.
     """
     from ..process import keep_memory
+    from ..runtime.installed import named_or_usual
     from ..runtime.predictor import Predictor
     from ..runtime.recording import Kept, check_free
     from ..runtime.smoothing import Smoothing
@@ -93,7 +96,7 @@ def video(
         raise InputError(f"--smooth {smooth}: expected 0 to 10 seconds")
     keep_memory()
     predictor = Predictor.load(
-        model, engine_choice(engine, precision, threads), Ways(flip, sensitivity, second_look, tile)
+        named_or_usual(model), engine_choice(engine, precision, threads), Ways(flip, sensitivity, second_look, tile)
     )
     for warning in predictor.warnings:
         typer.echo(f"sononerve: warning: {warning}", err=True)
