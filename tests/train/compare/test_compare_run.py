@@ -152,6 +152,7 @@ def test_another_reference_and_no_training(copied: Path, tiny: Make, in_process:
     assert {contrast.label for contrast in comparison.contrasts} == {"unet"}
     assert comparison.command.endswith("--reference deeper --scores dice,hd95")
     assert not comparison.lines[0].latency.together
+    assert comparison.notes[-1].startswith("ms a frame was measured after each training by itself")
 
 
 def test_a_folder_that_is_there_is_not_gone_on_with_unasked_nor_otherwise(

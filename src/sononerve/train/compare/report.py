@@ -23,6 +23,7 @@ from .recipe import Recipe, Run
 from .results import Result
 from .tables import markdown
 
+APART = "ms a frame was measured after each training by itself, for some runs are gone; what else the machine did then is in it"
 JSON, PAGE, PICTURE = "compare.json", "compare.md", "score_against_latency"
 
 Finished = dict[str, list[tuple[Run, Result]]]
@@ -55,11 +56,13 @@ def report(
             f"{out}: nothing to compare with {reference}: no fold and seed that all have finished; "
             f"{_failed(failures) or 'go on with --resume'}"
         )
+    latencies = _latencies(chosen, reference, dataset, division, places, recipe.threads)
+    notes = _missing(runs, [run for run, _ in finished], cells)
     comparison = summarise_results(
         {label: [result for _, result in found] for label, found in chosen.items()},
         reference,
-        _latencies(chosen, reference, dataset, division, places, recipe.threads),
-        notes=_missing(runs, [run for run, _ in finished], cells),
+        latencies,
+        notes=notes if all(one.together for one in latencies.values()) else [*notes, APART],
         failures=[f"{failure.run}: {failure.told}" for failure in failures],
         command=recipe.command(SPLIT_FILE, out.name, _asked(recipe, reference, scores)),
         recipe=recipe.without_place(),
