@@ -23,7 +23,9 @@ from .recipe import Recipe, Run
 from .results import Result
 from .tables import markdown
 
-APART = "ms a frame was measured after each training by itself, for some runs are gone; what else the machine did then is in it"
+APART = (
+    "ms a frame was measured after each training by itself, for some runs are gone; other work of the machine is in it"
+)
 JSON, PAGE, PICTURE = "compare.json", "compare.md", "score_against_latency"
 
 Finished = dict[str, list[tuple[Run, Result]]]
