@@ -23,9 +23,7 @@ from .recipe import Recipe, Run
 from .results import Result
 from .tables import markdown
 
-APART = (
-    "ms a frame was measured after each training by itself, for some runs are gone; other work of the machine is in it"
-)
+APART = "ms a frame was measured after each training by itself, for some runs are gone: ratios tell little"
 JSON, PAGE, PICTURE = "compare.json", "compare.md", "score_against_latency"
 
 Finished = dict[str, list[tuple[Run, Result]]]
