@@ -53,7 +53,7 @@ NARROW = ("network.width=24",)
 NARROWEST = ("network.width=16",)
 BATCH = ("network.norm=batch",)
 MOBILE = ("network.encoder=mobilenet_v2",)
-VGG = ("network.weights=none",)
+UNTAUGHT = ("network.weights=none",)
 CANDIDATES = (
     Candidate("unet", 192, NARROWEST),
     Candidate("unet", 256, NARROWEST),
@@ -72,9 +72,11 @@ CANDIDATES = (
     Candidate("unet-notebook", 192),
     Candidate("attention-unet", 256, NARROW),
     Candidate("transcgu-net", 256, NARROW),
-    Candidate("vgg16-unet", 192, VGG),
-    Candidate("vgg16-unet", 256, VGG),
-    Candidate("vgg16-unet", 256, (*VGG, "network.stages=4")),
+    Candidate("vgg16-unet", 192, UNTAUGHT),
+    Candidate("vgg16-unet", 256, UNTAUGHT),
+    Candidate("vgg16-unet", 256, (*UNTAUGHT, "network.stages=4")),
+    Candidate("mobile-unet", 256, UNTAUGHT),
+    Candidate("mobile-unet", 384, UNTAUGHT),
     Candidate("smp-unet", 256, MOBILE),
     Candidate("smp-unet", 384, MOBILE),
     Candidate("smp-unetplusplus", 256, MOBILE),
