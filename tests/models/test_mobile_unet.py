@@ -13,6 +13,7 @@ from sononerve.io.weights.importing import import_weights
 from sononerve.models import build
 from sononerve.models.mobile_unet import MobileNetV2Encoder, MobileUNet
 from sononerve.models.zoo.smp import Smp, SmpConfig
+from sononerve.torchvision import make_importable
 from sononerve.train.config import TrainConfig
 from sononerve.train.pretrained import check_pretrained, load_pretrained
 
@@ -31,12 +32,14 @@ def imported(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_with_imagenets_weights_the_encoder_is_the_mobilenet_of_another_library(
     imported: dict[str, torch.Tensor],
 ) -> None:
+    make_importable()
     pytest.importorskip("segmentation_models_pytorch", reason="the extra zoo is not installed")
     theirs = Smp("unet", SmpConfig(encoder="mobilenet_v2", weights="mobilenet_v2"), classes=1)
     ours = MobileNetV2Encoder()
-    for network in (theirs, ours):
-        getattr(network, "load_pretrained", ours.load)(imported)
-        network.eval()
+    theirs.load_pretrained(imported)
+    ours.load(imported)
+    theirs.eval()
+    ours.eval()
     grey = torch.randn(2, 1, 64, 96, generator=torch.Generator().manual_seed(0))
     found = ours(grey)
     assert [features.shape[1] for features in found] == [16, 24, 32, 96, 320]
