@@ -44,7 +44,7 @@ MODELS: dict[str, Architecture] = {
         MobileUNet,
         MobileUNetConfig,
         MobileUNetConfig(),
-        "U-Net with MobileNetV2 as encoder, ImageNet's weights: 'sononerve weights import mobilenet_v2' first",
+        "U-Net on an encoder for phones, ImageNet's weights: 'sononerve weights import mobilenet_v2' first",
     ),
     "transcgu-net": Architecture(
         TransCGUNet,

@@ -1,6 +1,6 @@
-"""U-Net whose encoder is MobileNetV2."""
+"""U-Net whose encoder is MobileNetV2 or EfficientNet-lite0."""
 
-from .encoder import MobileNetV2Encoder
+from .encoder import MobileEncoder
 from .model import MobileUNet, MobileUNetConfig
 
-__all__ = ["MobileNetV2Encoder", "MobileUNet", "MobileUNetConfig"]
+__all__ = ["MobileEncoder", "MobileUNet", "MobileUNetConfig"]

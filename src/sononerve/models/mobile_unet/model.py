@@ -1,4 +1,4 @@
-"""U-Net with MobileNetV2 as its encoder, which may begin with ImageNet's weights; fast on a CPU."""
+"""U-Net whose encoder was made for phones, and may begin with ImageNet's weights; fast on a CPU."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from torch import Tensor
 
 from ..output import Output
 from ..unet import UNet, UNetConfig
-from .encoder import MobileNetV2Encoder
+from .encoder import EncoderName, MobileEncoder
 
 
 class MobileUNetConfig(BaseModel):
     """Settings of a `MobileUNet`.
 
-    ``weights``: "mobilenet_v2" begins with the imported weights of that name, "none" at random. ``rate``: factor on the
-    learning rate of an encoder that begins with weights. ``width``: channels of the finest decoder level, doubled per
-    level up to ``widest``. ``norm``: of the decoder. ``deep_supervision``: so many coarser decoder levels also predict,
-    for the loss in training.
+    ``weights``: "imagenet" begins with the imported weights of the encoder's name, "none" at random. ``rate``: factor
+    on the learning rate of an encoder that begins with weights. ``width``: channels of the finest decoder level,
+    doubled per level up to ``widest``. ``norm``: of the decoder. ``deep_supervision``: so many coarser decoder levels
+    also predict, for the loss in training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    weights: Literal["mobilenet_v2", "none"] = "mobilenet_v2"
+    encoder: EncoderName = "mobilenet_v2"
+    weights: Literal["imagenet", "none"] = "imagenet"
     rate: float = Field(default=0.1, gt=0, le=1)
     width: int = Field(default=32, ge=1, le=512)
     widest: int = Field(default=256, ge=1)
@@ -35,7 +36,7 @@ class MobileUNetConfig(BaseModel):
 
 
 class MobileUNet(UNet):
-    """MobileNetV2's features from half of the sides on, and a decoder that unfolds its logits 2 x 2 at the end.
+    """The encoder's features from half of the sides on, and a decoder that unfolds its logits 2 x 2 at the end.
 
     So nothing is computed on as many pixels as the frame has: there few channels take long on a CPU.
 
@@ -45,7 +46,7 @@ class MobileUNet(UNet):
     """
 
     def __init__(self, config: MobileUNetConfig, classes: int) -> None:
-        encoder = MobileNetV2Encoder()
+        encoder = MobileEncoder(config.encoder)
         decoder = UNetConfig(
             width=config.width,
             widest=config.widest,
@@ -55,8 +56,8 @@ class MobileUNet(UNet):
             deep_supervision=config.deep_supervision,
         )
         super().__init__(decoder, classes, skips=encoder.widths)
-        self.config, self.mobilenet_v2 = config, encoder
-        self.pretrained = None if config.weights == "none" else config.weights
+        self.config, self.mobile = config, encoder
+        self.pretrained = None if config.weights == "none" else config.encoder
 
     def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:
         """``(N, 1, H, W)`` to an `Output`; H and W are multiples of 32."""
@@ -67,14 +68,14 @@ class MobileUNet(UNet):
 
     def features(self, frames: Float[Tensor, "n 1 h w"]) -> list[Tensor]:
         """The encoder's features, finest first."""
-        return list(self.mobilenet_v2(frames))
+        return list(self.mobile(frames))
 
     def load_pretrained(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put MobileNetV2's weights into the encoder."""
-        self.mobilenet_v2.load(tensors)
+        """Put ImageNet's weights into the encoder."""
+        self.mobile.load(tensors)
 
     def learning_rates(self) -> dict[str, float]:
         """A lower rate in an encoder that begins with weights worth keeping."""
         if self.pretrained is None:
             return {}
-        return {name: self.config.rate for name, _ in self.named_parameters() if name.startswith("mobilenet_v2.")}
+        return {name: self.config.rate for name, _ in self.named_parameters() if name.startswith("mobile.")}
