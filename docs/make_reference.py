@@ -23,7 +23,7 @@ from typer.main import get_command
 import sononerve
 from sononerve.cli import app
 from sononerve.data.augment import Augment
-from sononerve.models import MODELS
+from sononerve.models import MIRRORED, MODELS
 from sononerve.train.config import TrainConfig
 
 FOLDER = Path(__file__).parent / "reference"
@@ -161,6 +161,8 @@ def settings() -> str:
     lines += [BLANK, "## augment", BLANK, "`p` is how often an operation happens; 0 switches it off."]
     for name, operation in Augment().operations().items():
         lines += [BLANK, f"### augment.{name}", *fields(type(operation), f"augment.{name}.")]
+    mirrored = f"`network.{MIRRORED}=true`: at run time every frame is looked at twice, the second time mirrored."
+    lines += [BLANK, "## network, for every --model", BLANK, mirrored]
     for name, architecture in MODELS.items():
         lines += [BLANK, f"## network, for --model {name}"]
         lines += fields(architecture.settings, "network.", architecture.usual)

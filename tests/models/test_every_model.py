@@ -45,6 +45,10 @@ TINY: dict[str, dict[str, Setting]] = {
 REFINED = "refined unet"
 """No name in ``MODELS``: a U-Net with a refiner behind it, which is to be a network like any other."""
 
+TWICE = "mirrored mobile-unet"
+"""None either: a U-Net on EfficientNet-lite0 that looks at every frame twice."""
+TWICE_SETTINGS: dict[str, Setting] = {"encoder": "efficientnet_lite0", "weights": "none", "mirrored": True}
+
 
 SIDE = 64
 
@@ -63,6 +67,8 @@ def make(name: str, classes: int = 1, seed: int = 0) -> SegmentationModel:
     torch.manual_seed(seed)
     if name == REFINED:
         return Refined(build("unet", TINY["unet"], classes), Refiner(classes, width=8, depth=3))
+    if name == TWICE:
+        return build("mobile-unet", TWICE_SETTINGS | {"width": 8}, classes)
     if MODELS[name].extra == "zoo":
         pytest.importorskip("segmentation_models_pytorch", reason="the extra zoo is not installed")
     return build(name, TINY.get(name, {}), classes)
@@ -97,7 +103,7 @@ def _phantoms() -> list[Sample]:
     return sorted(found, key=lambda sample: float(np.mean(sample.labels == 1)))[-4:]
 
 
-@pytest.mark.parametrize("name", [*MODELS, REFINED])
+@pytest.mark.parametrize("name", [*MODELS, REFINED, TWICE])
 class TestEveryModel:
     @pytest.mark.parametrize("classes", [1, 2])
     @pytest.mark.parametrize("multiples", [(2, 2), (2, 5), (3, 1)])
@@ -166,6 +172,8 @@ class TestEveryModel:
         torch.manual_seed(0)
         if name == REFINED:
             model: SegmentationModel = Refined(build("unet", {}, 1), Refiner(1))
+        elif name == TWICE:
+            model = build("mobile-unet", TWICE_SETTINGS, 1)
         else:
             weights: dict[str, Setting] = {"weights": "none"} if name == "vgg16-unet" else {}
             model = build(name, weights, 1)

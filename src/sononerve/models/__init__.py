@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from ..errors import InputError
 from .architecture import Architecture
 from .attention_unet import AttentionUNet, AttentionUNetConfig
+from .mirrored import Mirrored
 from .mobile_unet import MobileUNet, MobileUNetConfig
 from .output import Output, SegmentationModel, probabilities
 from .transcgu import TransCGUNet, TransCGUNetConfig
@@ -20,6 +21,9 @@ __all__ = ["MODELS", "Architecture", "Output", "SegmentationModel", "build", "ch
 
 Setting = bool | int | float | str
 """A value in a network's settings."""
+
+MIRRORED = "mirrored"
+"""The setting that every network has: to be `Mirrored`."""
 
 
 _UNET = UNetConfig(width=48, widest=384, fold=2, norm="instance", deep_supervision=2)
@@ -64,16 +68,23 @@ MODELS: dict[str, Architecture] = {
 
 
 def check_settings(name: str, settings: Mapping[str, Setting]) -> BaseModel:
-    """A network's settings, the usual ones changed by ``settings``; raise `InputError` for an unknown name or value."""
+    """A network's settings, the usual ones changed by ``settings``; raise `InputError` for an unknown name or value.
+
+    The setting `MIRRORED`, which all have, is checked and left out.
+    """
     if name not in MODELS:
         raise InputError(f"--model {name}: unknown; expected one of {', '.join(MODELS)}")
+    if not isinstance(settings.get(MIRRORED, False), bool):
+        raise InputError(f"--set network.{MIRRORED}={settings[MIRRORED]}: expected true or false")
+    own = {key: value for key, value in settings.items() if key != MIRRORED}
     architecture = MODELS[name]
     try:
-        return architecture.settings.model_validate(architecture.usual.model_dump() | dict(settings))
+        return architecture.settings.model_validate(architecture.usual.model_dump() | own)
     except ValidationError as error:
         first = error.errors()[0]
         field = "".join(f".{part}" for part in first["loc"])
-        known, fault = ", ".join(architecture.settings.model_fields), first["msg"].removeprefix("Value error, ")
+        known, fault = ", ".join([*architecture.settings.model_fields, MIRRORED]), first["msg"]
+        fault = fault.removeprefix("Value error, ")
         raise InputError(f"--set network{field}: {fault}; {name} knows {known}") from error
 
 
@@ -83,5 +94,5 @@ def build(name: str, settings: Mapping[str, Setting], classes: int) -> Segmentat
     >>> build("unet", {"width": 8}, classes=1).divisor
     32
     """
-    checked = check_settings(name, settings)
-    return MODELS[name].network(checked, classes)
+    network = MODELS[name].network(check_settings(name, settings), classes)
+    return Mirrored(network) if settings.get(MIRRORED) else network

@@ -18,10 +18,10 @@ from .encoder import EncoderName, MobileEncoder
 class MobileUNetConfig(BaseModel):
     """Settings of a `MobileUNet`.
 
-    ``weights``: "imagenet" begins with the imported weights of the encoder's name, "none" at random. ``rate``: factor
-    on the learning rate of an encoder that begins with weights. ``width``: channels of the finest decoder level,
-    doubled per level up to ``widest``. ``norm``: of the decoder. ``deep_supervision``: so many coarser decoder levels
-    also predict, for the loss in training.
+    ``encoder``: "mobilenet_v2" or "efficientnet_lite0". ``weights``: "imagenet" begins with the imported weights of the
+    encoder's name, "none" at random. ``rate``: factor on the learning rate of an encoder that begins with weights.
+    ``width``: channels of the finest decoder level, doubled per level up to ``widest``. ``norm``: of the decoder.
+    ``deep_supervision``: so many coarser decoder levels also predict, for the loss in training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,0 +1,60 @@
+"""A network that looks twice: what it answers of a mirrored frame is the mirror image of its answer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sononerve.errors import InputError
+from sononerve.models import build
+from sononerve.models.output import SegmentationModel
+
+TINY = {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2}
+FRAMES = torch.randn(2, 1, 32, 48, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def network() -> SegmentationModel:
+    """One that answers everything: mask, presence, box, gates."""
+    torch.manual_seed(0)
+    return build("transcgu-net", TINY | {"mirrored": True}, classes=2)
+
+
+@torch.no_grad()
+def test_the_mirror_image_of_a_frame_is_answered_by_the_mirror_image_of_the_answer(network: SegmentationModel) -> None:
+    network.eval()
+    seen, mirrored = network(FRAMES), network(FRAMES.flip(-1))
+    torch.testing.assert_close(mirrored.logits.flip(-1), seen.logits)
+    torch.testing.assert_close(mirrored.presence, seen.presence)
+    torch.testing.assert_close(mirrored.box[:, 0], 1 - seen.box[:, 0])
+    torch.testing.assert_close(mirrored.box[:, 1:], seen.box[:, 1:])
+    assert [gate.shape[0] for gate in seen.gates] == [2] * len(seen.gates)
+
+
+@torch.no_grad()
+def test_the_answer_is_the_mean_of_both_looks_of_the_network_itself(network: SegmentationModel) -> None:
+    alone = build("transcgu-net", TINY, classes=2).eval()
+    alone.load_state_dict({name.removeprefix("network."): value for name, value in network.state_dict().items()})
+    first, second = alone(FRAMES), alone(FRAMES.flip(-1))
+    both = network.eval()(FRAMES)
+    torch.testing.assert_close(both.logits, (first.logits + second.logits.flip(-1)) / 2)
+    torch.testing.assert_close(both.presence, (first.presence + second.presence) / 2)
+    assert not torch.allclose(both.logits, first.logits)
+
+
+@torch.no_grad()
+def test_in_training_it_looks_once(network: SegmentationModel) -> None:
+    network.train()
+    torch.testing.assert_close(network(FRAMES).logits, network.get_submodule("network")(FRAMES).logits)
+
+
+def test_rates_and_weights_to_begin_with_are_those_of_the_network() -> None:
+    alone, twice = (build("mobile-unet", {"width": 8, "mirrored": mirrored}, classes=1) for mirrored in (False, True))
+    assert twice.pretrained == alone.pretrained == "mobilenet_v2"
+    assert twice.learning_rates().keys() <= dict(twice.named_parameters()).keys()
+    assert list(twice.learning_rates().values()) == list(alone.learning_rates().values())
+
+
+def test_a_value_that_is_neither_true_nor_false_is_refused() -> None:
+    with pytest.raises(InputError, match=r"--set network.mirrored=twice: expected true or false"):
+        build("unet", {"mirrored": "twice"}, classes=1)
