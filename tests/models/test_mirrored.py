@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from sononerve.data.preprocess import Preprocess
 from sononerve.errors import InputError
 from sononerve.models import build
 from sononerve.models.output import SegmentationModel
+from sononerve.runtime.engine import EngineChoice, installed_engines, open_graph
+from sononerve.train.graph import bundle_graph
 
 TINY = {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2}
 FRAMES = torch.randn(2, 1, 32, 48, generator=torch.Generator().manual_seed(0))
@@ -46,6 +50,20 @@ def test_the_answer_is_the_mean_of_both_looks_of_the_network_itself(network: Seg
 def test_in_training_it_looks_once(network: SegmentationModel) -> None:
     network.train()
     torch.testing.assert_close(network(FRAMES).logits, network.get_submodule("network")(FRAMES).logits)
+
+
+def test_exported_it_looks_twice_too(network: SegmentationModel) -> None:
+    network.eval()
+    preprocess = Preprocess(height=32, width=48)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 1, 32, 48), dtype=np.uint8)
+    graph = bundle_graph(network, preprocess, classes=2)
+    canvas = np.stack([preprocess.normalise(frame[0])[None] for frame in pixels])
+    with torch.no_grad():
+        expected = network(torch.from_numpy(canvas))
+    for engine in installed_engines():
+        found = open_graph(graph, choice=EngineChoice(engine=engine)).run({"frame": pixels})
+        np.testing.assert_allclose(found["probabilities"], expected.probabilities(), atol=1e-5, err_msg=engine)
+        np.testing.assert_allclose(found["box"], expected.box, atol=1e-5, err_msg=engine)
 
 
 def test_rates_and_weights_to_begin_with_are_those_of_the_network() -> None:
