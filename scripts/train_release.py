@@ -46,13 +46,14 @@ class Training:
     taught: bool = False
 
 
-TEACHERS = {"teacher": Training(("--model", "vgg16-unet", "--budget", "45m"))}
+MOBILE = ("--model", "mobile-unet")
+TEACHERS: dict[str, Training] = {}
 STUDENTS = {
-    "realtime": Training(("--set", "network.width=24", "--budget", "60m"), taught=True),
-    "accurate": Training(("--set", "network.width=32", "--budget", "60m"), taught=True),
+    "realtime": Training((*MOBILE, "--size", "256", "--budget", "60m")),
+    "accurate": Training((*MOBILE, "--size", "384", "--set", "network.mirrored=true", "--budget", "60m")),
 }
 RECIPE = TEACHERS | STUDENTS
-ALL = ("--size", "256", "--precision", "bf16", "--seed", "0")
+ALL = ("--precision", "bf16", "--seed", "0")
 
 
 def main() -> None:

@@ -279,3 +279,9 @@ def test_machines_are_shared_by_subjects():
     config = PhantomConfig(subjects=4, frames=1, height=64, width=64, machines=2)
     machines = [phantom.scene.draw_setting(config, s).machine.range_db for s in range(4)]
     assert machines[0] == machines[2] != machines[1] == machines[3]
+
+
+def test_a_subject_whose_muscle_ends_within_the_frame_is_drawn():
+    config = PhantomConfig(subjects=40, frames=2, seed=1)
+    assert phantom.frame(config, 27, 0).frame.pixels.any()
+    assert phantom.frame(config, 27, 1).frame.pixels.any()

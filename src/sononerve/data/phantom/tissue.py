@@ -157,7 +157,7 @@ def _fibres(
     bottom: NDArray[np.float64],
 ) -> Strands:
     """Streaks between two edges that run as the muscle does."""
-    height = float(np.interp(np.mean(span), layers.x, bottom - top))
+    height = max(0.0, float(np.interp(np.mean(span), layers.x, bottom - top)))  # where a muscle ends its edges cross
     many = (span[1] - span[0]) * height / 100 * rng.uniform(*knobs.fibres) * _visits(layers.travel, SEEN_MM)
     count = rng.poisson(min(many, 4000.0))
     x, part = rng.uniform(*span, count), rng.uniform(0.03, 0.97, count)
