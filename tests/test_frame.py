@@ -96,6 +96,13 @@ def test_the_expected_dice_is_the_mean_over_the_masks_that_the_probabilities_all
     assert Segmentation(found.frame, 0 * labels, nerve[None], ("nerve",), 0.9).expected_dice(1) is None
 
 
+def test_where_looks_agree_or_not_that_is_the_expected_dice():
+    labels = np.array([[1, 1, 2]], np.uint8)
+    alike, frame = np.array([0.25, 0.75, 1], np.float32), Frame(np.zeros((1, 3), np.uint8))
+    found = Segmentation(frame, labels, np.ones((3, 1, 3), np.float32), ("a", "b", "c"), 0.9, agreement=alike)
+    assert [found.expected_dice(label) for label in (1, 2, 3)] == [0.25, 0.75, None]
+
+
 def test_a_notebook_shows_the_frame_outlined_and_measured():
     pixels = np.random.default_rng(0).integers(0, 255, (30, 40), np.uint8)
     labels = np.zeros((30, 40), np.uint8)

@@ -161,7 +161,8 @@ class Segmentation:
     ``uncertainty``: float32 ``(H, W)`` in 0..1, how far several answers disagree; None where one network looked once.
     ``box``: x, y, width, height in pixels, where the network says that the nerve is; None where it has no head for it.
     ``strangeness``: how unlike the frames of the training this one looks, above 1 where it is unlike them and the
-    answer may be nonsense; None where the model does not know what they looked like.
+    answer may be nonsense; None where the model does not know what they looked like. ``agreement``: float32 ``(C,)`` in
+    0..1, the Dice of each class between looks at the frame; None where one network looked once.
     """
 
     frame: Frame
@@ -172,6 +173,7 @@ class Segmentation:
     uncertainty: NDArray[np.float32] | None = None
     box: tuple[float, float, float, float] | None = None
     strangeness: float | None = None
+    agreement: NDArray[np.float32] | None = None
     measurements: tuple[Measurement, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -200,12 +202,15 @@ class Segmentation:
         return None if self.uncertainty is None or not inside.any() else float(self.uncertainty[inside].mean())
 
     def expected_dice(self, label: int) -> float | None:
-        """The Dice that what was predicted as ``label`` has if its probabilities are right; None where nothing was.
+        """A guess of the Dice that what was predicted as ``label`` has; None where nothing was.
 
-        The soft Dice confidence of Borges et al. (arXiv:2402.10665): the Dice of the prediction with the probabilities
-        themselves, close to the mean Dice over all masks that they allow. It is as good as they are: on frames unlike
-        those of the training it may be far too high.
+        Where there were several looks, of an ensemble or a mirrored one, the Dice between them. Else that with the
+        probabilities themselves, the soft Dice confidence of Borges et al. (arXiv:2402.10665): close to the mean Dice
+        over all masks that they allow, so as good as they are. On frames unlike those of the training both may be far
+        too high.
         """
+        if self.agreement is not None:
+            return float(self.agreement[label - 1]) if (self.labels == label).any() else None
         inside, likely = self.labels == label, self.probabilities[label - 1]
         area = int(np.count_nonzero(inside))
         return None if area == 0 else float(2 * likely[inside].sum() / (area + likely.sum()))

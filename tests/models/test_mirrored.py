@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from sononerve.data.preprocess import Preprocess
 from sononerve.errors import InputError
 from sononerve.models import build
 from sononerve.models.output import SegmentationModel
+from sononerve.runtime.answer import agreement
 from sononerve.runtime.engine import EngineChoice, installed_engines, open_graph
 from sononerve.train.graph import bundle_graph
 
@@ -42,6 +44,8 @@ def test_the_answer_is_the_mean_of_both_looks_of_the_network_itself(network: Seg
     first, second = alone(FRAMES), alone(FRAMES.flip(-1))
     both = network.eval()(FRAMES)
     torch.testing.assert_close(both.logits, (first.logits + second.logits.flip(-1)) / 2)
+    told = agreement([first.probabilities().numpy(), second.probabilities().flip(-1).numpy()])
+    torch.testing.assert_close(both.agreement, torch.from_numpy(told))
     torch.testing.assert_close(both.presence, (first.presence + second.presence) / 2)
     assert not torch.allclose(both.logits, first.logits)
 
@@ -55,8 +59,10 @@ def test_in_training_it_looks_once(network: SegmentationModel) -> None:
 def test_exported_it_looks_twice_too(network: SegmentationModel) -> None:
     network.eval()
     preprocess = Preprocess(height=32, width=48)
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 1, 32, 48), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 1, 32, 48), dtype=np.uint8)
     graph = bundle_graph(network, preprocess, classes=2)
+    for output in onnx.load_from_string(graph).graph.output:
+        assert output.type.tensor_type.shape.dim[0].dim_param == "N"
     canvas = np.stack([preprocess.normalise(frame[0])[None] for frame in pixels])
     with torch.no_grad():
         expected = network(torch.from_numpy(canvas))
@@ -64,6 +70,7 @@ def test_exported_it_looks_twice_too(network: SegmentationModel) -> None:
         found = open_graph(graph, choice=EngineChoice(engine=engine)).run({"frame": pixels})
         np.testing.assert_allclose(found["probabilities"], expected.probabilities(), atol=1e-5, err_msg=engine)
         np.testing.assert_allclose(found["box"], expected.box, atol=1e-5, err_msg=engine)
+        np.testing.assert_allclose(found["agreement"], expected.agreement, atol=1e-5, err_msg=engine)
 
 
 def test_rates_and_weights_to_begin_with_are_those_of_the_network() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sononerve.runtime.answer import Answer, entropy, mean_of
+from sononerve.runtime.answer import Answer, agreement, entropy, mean_of
 
 
 def answer(*sure: float, presence: float | None = None) -> Answer:
@@ -34,6 +34,33 @@ def test_those_who_are_equally_unsure_do_not_disagree() -> None:
 def test_which_class_it_is_may_be_disputed_too() -> None:
     """Each is sure of another class: one bit of the log2(3) that three labels have."""
     assert mean_of([answer(1.0, 0.0), answer(0.0, 1.0)]).disagreement.item() == pytest.approx(1 / np.log2(3), abs=1e-6)
+
+
+def masks(*drawn: str) -> np.ndarray:
+    """Probabilities ``(1, 2, 1, W)`` that are sure of these labels."""
+    labels = np.array([[int(label) for label in one] for one in drawn])
+    return (labels[:, None, None] == np.arange(1, 3)[:, None, None]).astype(np.float32)
+
+
+def test_agreement_is_the_mean_dice_of_all_pairs() -> None:
+    looks = [masks("0110000"), masks("0011000"), masks("0000110")]
+    np.testing.assert_allclose(agreement(looks), [[(2 / 4 + 0 + 0) / 3, 1]])
+
+
+def test_of_each_class_and_frame_there_is_an_agreement_of_its_own() -> None:
+    found = agreement([masks("1122", "0000"), masks("1100", "2000")])
+    np.testing.assert_allclose(found, [[1, 0], [1, 0]])
+
+
+def test_what_is_less_likely_than_the_background_is_no_mask() -> None:
+    unsure = np.full((1, 2, 1, 4), 0.3, np.float32)  # background 0.4
+    np.testing.assert_allclose(agreement([unsure, masks("0000")]), [[1, 1]])
+
+
+def test_looks_that_agree_do_not_hide_what_members_disagree_about() -> None:
+    one, other = (Answer(masks(drawn), None, None) for drawn in ("0110", "0011"))
+    both = mean_of([one, other])
+    np.testing.assert_allclose(mean_of([both, both]).agreement, [[0.5, 1]])
 
 
 def test_presence_is_averaged() -> None:

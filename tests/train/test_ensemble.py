@@ -18,6 +18,7 @@ from bright import bright_files, bright_frame, even_files
 
 from sononerve.errors import InputError
 from sononerve.frame import Frame
+from sononerve.runtime.answer import agreement
 from sononerve.runtime.bundle import CARD, CONFIG, GRAPH, WEIGHTS, Bundle, write_bundle
 from sononerve.runtime.engine import open_engine
 from sononerve.runtime.predictor import Predictor
@@ -72,6 +73,16 @@ def test_disagreement_is_as_by_hand(bundled: Make) -> None:
     np.testing.assert_allclose(found, np.full((3, 5), 0.8813 - 0.7345), atol=1e-4)
 
 
+def test_agreement_is_that_of_the_members_masks(bundled: Make) -> None:
+    """One marks what is bright, two mark everything."""
+    members = [bundled("a", bright_files_with_weights()), bundled("b", even_files(0.9)), bundled("c", even_files(0.6))]
+    frame = Frame(np.array([[0, 90, 200, 255]], np.uint8))
+    looks = [Predictor(member).look([frame]).probabilities for member in members]
+    found = Predictor(join(members)).look([frame])
+    np.testing.assert_allclose(found.agreement, agreement(looks), atol=1e-6)
+    assert 0 < found.agreement.item() < 1
+
+
 @pytest.mark.parametrize("sure", [0.0, 0.3, 1.0])
 def test_equal_members_do_not_disagree(bundled: Make, sure: float) -> None:
     joined = join([twin(bundled, i, even_files(sure)) for i in range(3)])
@@ -119,7 +130,7 @@ def test_it_looks_twice_where_all_members_have_learned_to(
 
 def test_a_head_that_one_member_lacks_is_left_out(bundled: Make) -> None:
     joined = join([bundled("a", even_files(0.5, presence=0.25)), bundled("b", even_files(0.25))])
-    assert set(outputs(joined)) == {"probabilities", "disagreement"}
+    assert set(outputs(joined)) == {"probabilities", "disagreement", "agreement"}
 
 
 def test_it_says_who_is_in_it_and_holds_their_weights_apart(bundled: Make) -> None:

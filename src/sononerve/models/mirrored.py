@@ -8,15 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .output import Output, SegmentationModel
+from .output import Output, SegmentationModel, with_background
 
 
 class Mirrored(SegmentationModel):
     """Any network, which at run time answers with the mean logits of two looks; in training it looks once.
 
-    Presence is the mean of both, and the box, mirrored back; gates are those of the first look. A network that could
-    filter frames early answers whole.
+    Presence is the mean of both, and the box, mirrored back; gates are those of the first look. How far the looks agree
+    is told as `sononerve.runtime.answer.agreement` does. A network that could filter frames early answers whole.
     """
+
+    agrees = True
 
     def __init__(self, network: SegmentationModel) -> None:
         super().__init__()
@@ -30,12 +32,14 @@ class Mirrored(SegmentationModel):
             once: Output = self.network(frames)
             return once
         both: Output = self.network(torch.cat([frames, frames.flip(-1)]))
-        logits, mirrored = both.logits.chunk(2)
+        n = frames.shape[0]  # a chunk would be exported for one N alone
+        mirrored = both.logits[n:].flip(-1)
         return Output(
-            logits=(logits + mirrored.flip(-1)) / 2,
-            presence=None if both.presence is None else torch.stack(both.presence.chunk(2)).mean(0),
-            box=None if both.box is None else _mean_box(*both.box.chunk(2)),
-            gates=tuple(gate.chunk(2)[0] for gate in both.gates),
+            logits=(both.logits[:n] + mirrored) / 2,
+            presence=None if both.presence is None else (both.presence[:n] + both.presence[n:]) / 2,
+            box=None if both.box is None else _mean_box(both.box[:n], both.box[n:]),
+            gates=tuple(gate[:n] for gate in both.gates),
+            agreement=_agreement(both.logits[:n], mirrored),
         )
 
     def load_pretrained(self, tensors: Mapping[str, Tensor]) -> None:
@@ -49,6 +53,15 @@ class Mirrored(SegmentationModel):
     def thaw(self, done: float) -> None:
         """Freeze or free what the network freezes."""
         self.network.thaw(done)
+
+
+def _agreement(first: Float[Tensor, "n c h w"], second: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c"]:
+    """The Dice of each class between the label maps of two looks; 1 where neither marks anything."""
+    one, other = (with_background(look).argmax(1, keepdim=True) for look in (first, second))
+    classes = torch.arange(1, first.shape[1] + 1, device=first.device)[:, None, None]
+    marked, seen = (one == classes).float(), (other == classes).float()
+    each = marked.sum((2, 3)) + seen.sum((2, 3))
+    return torch.where(each == 0, 1.0, 2 * (marked * seen).sum((2, 3)) / each.clamp(min=1))
 
 
 def _mean_box(box: Float[Tensor, "n 4"], mirrored: Float[Tensor, "n 4"]) -> Float[Tensor, "n 4"]:

@@ -21,7 +21,8 @@ class Output:
     ``logits`` ``(N, C, H, W)``: softmax over (0, logits), with C = 1 the sigmoid. ``presence`` ``(N,)``: logits of a
     nerve being in the frame. ``box`` ``(N, 4)``: cxcywh in 0..1. ``deeper``: logits of coarser decoder levels, finest
     first, each ``(N, C, H/s, W/s)`` with some whole s, for deep supervision; only in training. ``gates``: how far
-    each skip is open, 0..1, finest first, each ``(N, 1, H/s, W/s)``, of networks that have gates.
+    each skip is open, 0..1, finest first, each ``(N, 1, H/s, W/s)``, of networks that have gates. ``agreement``
+    ``(N, C)``: the Dice of each class between looks, 0..1, of networks that look several times.
     """
 
     logits: Float[Tensor, "n c h w"]
@@ -29,6 +30,7 @@ class Output:
     box: Float[Tensor, "n 4"] | None = None
     deeper: tuple[Float[Tensor, "n c _h _w"], ...] = ()
     gates: tuple[Float[Tensor, "n 1 _h _w"], ...] = ()
+    agreement: Float[Tensor, "n c"] | None = None
 
     def probabilities(self) -> Float[Tensor, "n c h w"]:
         """Probability of each class, background left out, ``(N, C, H, W)`` in 0..1."""
@@ -50,13 +52,14 @@ class SegmentationModel(nn.Module, ABC):
 
     ``divisor``: H and W must be multiples of it. ``heads``: what it answers beside the mask. ``pretrained``: the name
     of the imported weights it begins with, None for a random beginning. ``frozen_share``: for so much of the training,
-    0..1, some of its parameters stay as they are.
+    0..1, some of its parameters stay as they are. ``agrees``: whether it tells how far several looks agree.
     """
 
     divisor: int = 1
     heads: tuple[Head, ...] = ()
     pretrained: str | None = None
     frozen_share: float = 0.0
+    agrees: bool = False
 
     @abstractmethod
     def forward(self, frames: Float[Tensor, "n 1 h w"]) -> Output:

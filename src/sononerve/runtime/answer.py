@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,31 +20,36 @@ class Answer:
     """What a graph says of N frames of one size.
 
     ``probabilities``: ``(N, C, H, W)``. ``presence``: ``(N,)``, ``box``: ``(N, 4)`` cxcywh in 0..1 of the frame, None
-    without a head for it. ``disagreement``: ``(N, H, W)`` in 0..1, None where one network looked once.
+    without a head for it. ``disagreement``: ``(N, H, W)`` in 0..1, ``agreement``: ``(N, C)`` in 0..1, as `agreement`
+    tells it, both None where one network looked once.
     """
 
     probabilities: Floats
     presence: Floats | None
     disagreement: Floats | None
     box: Floats | None = None
+    agreement: Floats | None = None
 
     def mirrored(self) -> Answer:
         """The answer for the frames mirrored left to right."""
         spread = None if self.disagreement is None else self.disagreement[..., ::-1]
         box = None if self.box is None else np.abs(self.box - np.array([1, 0, 0, 0], np.float32))
-        return Answer(self.probabilities[..., ::-1], self.presence, spread, box)
+        return Answer(self.probabilities[..., ::-1], self.presence, spread, box, self.agreement)
 
     def of(self, places: Places) -> Answer:
         """The answer for these of the frames."""
-        presence, spread, box = (
-            None if part is None else part[places] for part in (self.presence, self.disagreement, self.box)
-        )
-        return Answer(self.probabilities[places], presence, spread, box)
+        parts = (self.presence, self.disagreement, self.box, self.agreement)
+        return Answer(self.probabilities[places], *(None if part is None else part[places] for part in parts))
 
     def put(self, places: Places, other: Answer) -> None:
         """Take over what ``other``, which tells as much, says of these of the frames."""
         self.probabilities[places] = other.probabilities
-        pairs = ((self.presence, other.presence), (self.disagreement, other.disagreement), (self.box, other.box))
+        pairs = (
+            (self.presence, other.presence),
+            (self.disagreement, other.disagreement),
+            (self.box, other.box),
+            (self.agreement, other.agreement),
+        )
         for own, told in pairs:
             if own is not None and told is not None:
                 own[places] = told
@@ -56,6 +62,7 @@ def stacked(answers: Sequence[Answer]) -> Answer:
         _together([answer.presence for answer in answers]),
         _together([answer.disagreement for answer in answers]),
         _together([answer.box for answer in answers]),
+        _together([answer.agreement for answer in answers]),
     )
 
 
@@ -82,7 +89,37 @@ def mean_of(answers: Sequence[Answer]) -> Answer:
         np.asarray(np.mean(presence, axis=0), np.float32) if presence else None,
         np.maximum(entropy(probabilities) - within, np.float32(0)),
         np.asarray(np.mean(boxes, axis=0), np.float32) if boxes else None,
+        _agreement_of(answers),
     )
+
+
+def _agreement_of(answers: Sequence[Answer]) -> Floats:
+    """That between the answers, or that within them, where it is less: both are reasons to doubt."""
+    between = agreement([answer.probabilities for answer in answers])
+    within = [answer.agreement for answer in answers if answer.agreement is not None]
+    return np.minimum(between, np.mean(within, axis=0, dtype=np.float32)) if within else between
+
+
+def agreement(looks: Sequence[Floats]) -> Floats:
+    """How far the masks of several looks at the same frames agree: the mean Dice of all pairs, by class ``(N, C)``.
+
+    ``looks``: probabilities ``(N, C, H, W)`` of each. A pixel's label is the likeliest, background among them; two
+    empty masks agree wholly. Where looks at one frame find different things, few of them can be right (as of
+    samples of one network: Roy et al., Bayesian QuickNAT, 2018).
+    """
+    masks = [_masks(look) for look in looks]
+    pairs = []
+    for one, other in combinations(masks, 2):
+        both, each = (one & other).sum((2, 3)), one.sum((2, 3)) + other.sum((2, 3))
+        pairs.append(np.where(each == 0, 1, 2 * both / np.maximum(each, 1)))
+    return np.asarray(np.mean(pairs, axis=0), np.float32)
+
+
+def _masks(probabilities: Floats) -> NDArray[np.bool_]:
+    """Where each class is the likeliest label, ``(N, C, H, W)``."""
+    background = 1 - probabilities.sum(1, keepdims=True)
+    likeliest = np.concatenate([background, probabilities], axis=1).argmax(1)
+    return np.asarray(likeliest[:, None] == np.arange(1, probabilities.shape[1] + 1)[:, None, None])
 
 
 def entropy(probabilities: Floats) -> Floats:

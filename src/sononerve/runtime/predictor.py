@@ -20,6 +20,8 @@ from .ways import ONCE, Ways
 
 DISAGREEMENT = "disagreement"
 """The graph's output of an ensemble: ``(N, H, W)`` in 0..1."""
+AGREEMENT = "agreement"
+"""The output of graphs that look several times: ``(N, C)`` in 0..1, `sononerve.runtime.answer.agreement`."""
 SURE = 0.5  # presence from which a second look is worth its time
 
 
@@ -155,7 +157,8 @@ class Predictor:
         """Of a frame that the first look filters, its presence alone: the threshold is one for single looks."""
         found = early.run(pixels)
         spread = np.zeros_like(found["probabilities"][:, 0]) if self.ways.flip else None
-        answer = Answer(found["probabilities"], found["presence"], spread, found.get("box"))
+        alike = np.ones(found["probabilities"].shape[:2], np.float32) if self.ways.flip else None
+        answer = Answer(found["probabilities"], found["presence"], spread, found.get("box"), alike)
         passed = early.passing(found["presence"])
         if self.ways.flip and len(passed):
             answer.put(passed, mean_of([answer.of(passed), self._look_mirrored(pixels[passed])]))
@@ -164,7 +167,8 @@ class Predictor:
     def _look(self, pixels: NDArray[np.uint8]) -> Answer:
         assert self._whole is not None
         found = self._whole.run({"frame": pixels})
-        return Answer(found["probabilities"], found.get("presence"), found.get(DISAGREEMENT), found.get("box"))
+        heads = (found.get(name) for name in ("presence", DISAGREEMENT, "box", AGREEMENT))
+        return Answer(found["probabilities"], *heads)
 
     def _look_mirrored(self, pixels: NDArray[np.uint8]) -> Answer:
         return self._look(np.ascontiguousarray(pixels[..., ::-1])).mirrored()
@@ -198,10 +202,11 @@ class Predictor:
         if not of_first:
             seen = presence_of(probabilities[0], share)
         uncertainty = None if answer.disagreement is None else answer.disagreement[i]
+        alike = None if answer.agreement is None else answer.agreement[i, self._told]
         box = None if answer.box is None or not of_first else _box_in(frame, answer.box[i])
         appearance = self.bundle.config.appearance
         strangeness = None if appearance is None else appearance.strangeness(frame.pixels)
-        return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty, box, strangeness)
+        return Segmentation(frame, labels, probabilities, self.classes, seen, uncertainty, box, strangeness, alike)
 
     def _of_told(
         self, probabilities: NDArray[np.float32], labels: NDArray[np.uint8]

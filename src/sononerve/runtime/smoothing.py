@@ -84,6 +84,7 @@ class Smoother:
             _between(answer.presence, remembered.presence, weight),
             answer.disagreement,
             _between_boxes(answer.box, remembered.box, weight),
+            answer.agreement,
         )
 
     def _movement(self, now: Bytes, before: Bytes) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from ..runtime.bundle import (
     told_name,
 )
 from ..runtime.postprocess import PostProcess
-from ..runtime.predictor import DISAGREEMENT
+from ..runtime.predictor import AGREEMENT, DISAGREEMENT
 from .start import carried
 
 FEWEST = 2
@@ -46,15 +47,33 @@ _NEGENTROPY = """
   {x}_negentropy = ReduceSum<keepdims = 0>({x}_product, label_axis)
 """
 
+_MASKS = """
+  {x}_likeliest = ArgMax<axis = 1>({x}_labels)
+  {x}_is = Equal({x}_likeliest, each_class)
+  {x}_marked = Cast<to = 1>({x}_is)
+  {x}_area = ReduceSum<keepdims = 0>({x}_marked, image_axes)
+"""
+
+_PAIR = """
+  {x}{y}_both = Mul({x}_marked, {y}_marked)
+  {x}{y}_overlap = ReduceSum<keepdims = 0>({x}{y}_both, image_axes)
+  {x}{y}_twice = Add({x}{y}_overlap, {x}{y}_overlap)
+  {x}{y}_each = Add({x}_area, {y}_area)
+  {x}{y}_least = Max({x}{y}_each, one)
+  {x}{y}_share = Div({x}{y}_twice, {x}{y}_least)
+  {x}{y}_none = Less({x}{y}_each, one)
+  {x}{y}_dice = Where({x}{y}_none, one, {x}{y}_share)
+"""
+
 
 def join(bundles: Sequence[Bundle]) -> Bundle:
     """One bundle, in memory, that answers as all of ``bundles`` together.
 
     Its graph holds theirs and gives the mean of their ``probabilities`` ``(N, C, H, W)``; ``disagreement``
-    ``(N, H, W)``, which is `sononerve.runtime.answer.mean_of`'s; the mean of ``presence`` where all have it; and the
-    mean of ``box`` where all have one. They may be different networks of different canvases. Raises
-    `InputError` for fewer than two, one that is there twice, classes that differ, and a bundle that is an ensemble or
-    cannot be read.
+    ``(N, H, W)`` and ``agreement`` ``(N, C)``, which are `sononerve.runtime.answer.mean_of`'s; the mean of ``presence``
+    where all have it; and the mean of ``box`` where all have one. They may be different networks of different canvases.
+    Raises `InputError` for fewer than two, one that is there twice, classes that differ, and a bundle that is an
+    ensemble or cannot be read.
 
     >>> Predictor(join([Bundle.open("run-0"), Bundle.open("run-1")])).predict(frame).uncertainty  # doctest: +SKIP
     """
@@ -126,14 +145,15 @@ def join_graphs(bundles: Sequence[Bundle]) -> bytes:
 
 
 def _mean_graph(count: int, classes: int, heads: Sequence[str], like: onnx.ModelProto) -> onnx.ModelProto:
-    """Members' outputs to the ensemble's: means, and the mutual information of label and member."""
+    """Members' outputs to the ensemble's: means, the mutual information of label and member, and how far they agree."""
     names = [f"probabilities_{i}" for i in range(count)]
     shapes = {"probabilities": f"float[N, {classes}, H, W]", "presence": "float[N]", "box": "float[N, 4]"}
     taken = ", ".join(f"{shapes[n]} {n}_{i}" for n in ("probabilities", *heads) for i in range(count))
     told = ", ".join(f"{shapes[n]} {n}" for n in ("probabilities", *heads))
     means = "".join(f"  {n} = Mean({', '.join(f'{n}_{i}' for i in range(count))})\n" for n in ("probabilities", *heads))
+    pairs = list(combinations(names, 2))
     return parser.parse_model(f"""<ir_version: {like.ir_version}, opset_import: ["" : {like.opset_import[0].version}]>
-mean ({taken}) => ({told}, float[N, H, W] {DISAGREEMENT}) {{
+mean ({taken}) => ({told}, float[N, H, W] {DISAGREEMENT}, float[N, {classes}] {AGREEMENT}) {{
   zero = Constant<value = float {{0}}>()
   one = Constant<value = float {{1}}>()
   tiny = Constant<value = float {{1e-12}}>()
@@ -145,6 +165,11 @@ mean ({taken}) => ({told}, float[N, H, W] {DISAGREEMENT}) {{
   information = Sub(within, probabilities_negentropy)
   share = Div(information, largest)
   {DISAGREEMENT} = Max(share, zero)
+  each_class = Constant<value = int64[1, {classes}, 1, 1] {{{", ".join(map(str, range(1, classes + 1)))}}}>()
+  image_axes = Constant<value = int64[2] {{2, 3}}>()
+{"".join(_MASKS.format(x=x) for x in names)}
+{"".join(_PAIR.format(x=x, y=y) for x, y in pairs)}
+  {AGREEMENT} = Mean({", ".join(f"{x}{y}_dice" for x, y in pairs)})
 }}""")
 
 

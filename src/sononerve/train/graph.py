@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..data.preprocess import EDGE, STD_FLOOR, Preprocess
 from ..data.screen import DARK, LIT
 from ..models.output import SegmentationModel
+from ..runtime.predictor import AGREEMENT
 from .calibrate import UNCHANGED, Temperatures
 
 OPSET = 20
@@ -224,8 +225,9 @@ def bundle_graph(
 ) -> bytes:
     """The whole graph, serialised: input ``frame`` uint8 ``(N, 1, H, W)``; output ``probabilities`` ``(N, C, H, W)``.
 
-    Networks that have them also give ``presence`` ``(N,)`` (a probability) and ``box`` ``(N, 4)`` (cxcywh in 0..1 of
-    the frame). Logits are divided by their temperature before they become probabilities.
+    Networks that have them also give ``presence`` ``(N,)`` (a probability), ``box`` ``(N, 4)`` (cxcywh in 0..1 of the
+    frame) and ``agreement`` ``(N, C)`` (in 0..1, between several looks). Logits are divided by their temperature before
+    they become probabilities.
     """
     network = prefixed(_network(model, preprocess, temperatures.presence), "net/")
     joined = compose.merge_models(start_graph(preprocess), network, io_map=[("canvas", "network_input")])
@@ -317,7 +319,7 @@ end (float[N, {classes}, {shape}] logits, int64[2] size, {told}{box_in})
 
 
 class _Named(nn.Module):
-    """The network with its output as a tuple, the logits first, then presence and box."""
+    """The network with its output as a tuple, the logits first, then presence, box and agreement."""
 
     def __init__(self, model: SegmentationModel, temperature: float) -> None:
         super().__init__()
@@ -330,6 +332,8 @@ class _Named(nn.Module):
             heads.append(torch.sigmoid(output.presence / self.temperature))
         if output.box is not None:
             heads.append(output.box)
+        if output.agreement is not None:
+            heads.append(output.agreement)
         return tuple(heads)
 
 
@@ -339,7 +343,7 @@ def _network(model: SegmentationModel, preprocess: Preprocess, temperature: floa
     return export_network(
         _Named(model, temperature),
         {"network_input": torch.zeros(2, 1, preprocess.height, preprocess.width)},
-        ["logits", *(names[head] for head in model.heads)],
+        ["logits", *(names[head] for head in model.heads), *([AGREEMENT] if model.agrees else [])],
     )
 
 
