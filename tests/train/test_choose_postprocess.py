@@ -45,7 +45,7 @@ def bundle_for(dataset: Dataset, folder: Path) -> Bundle:
 
 
 def test_specks_of_most_subjects_are_taken_away(tmp_path: Path) -> None:
-    dataset = data(tmp_path / "frames", subjects=40, specks=8)
+    dataset = data(tmp_path / "frames", subjects=70, specks=8)
     bundle = bundle_for(dataset, tmp_path / "bundle")
     chosen = choose_postprocess(bundle, dataset)
     assert chosen.postprocess.classes[0].largest
@@ -55,6 +55,13 @@ def test_specks_of_most_subjects_are_taken_away(tmp_path: Path) -> None:
     dice = better.scores.overall.classes["nerve"].scores["dice"]
     assert dice is not None
     assert dice.value == 1
+
+
+def test_so_few_subjects_do_not_show_that_pieces_may_be_removed(tmp_path: Path) -> None:
+    dataset = data(tmp_path / "frames", subjects=40, specks=8)
+    bundle = bundle_for(dataset, tmp_path / "bundle")
+    assert 5 <= len(split(dataset, tune=0.4).indices(dataset, 0, "tune")) < 20
+    assert choose_postprocess(bundle, dataset).postprocess == PLAIN
 
 
 def test_what_one_subject_alone_shows_is_not_believed(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ..runtime.predictor import Predictor
 
 MOST_FRAMES = 60  # of the tune part; probabilities of all are held in memory
 FEWEST_GROUPS = 5  # of fewer, chance decides
+FEWEST_TO_REMOVE = 20  # of fewer, the frame whose true piece is removed is not among them
 LEVEL = 0.99  # of the interval that must lie above 0: the best of many candidates is looked at
 WORTH = 0.002  # Dice below which a rule is not worth its time and its words
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
@@ -52,7 +53,8 @@ def choose_postprocess(bundle: Bundle, dataset: Dataset, progress: Callable[[int
 
     Threshold, blur, rules of each class and presence are looked at in turn. A frame's score is the mean of its classes'
     Dice, and 1 for a class that neither the frame nor the mask holds. The best candidate is taken where it gains at
-    least 0.002 and the 99 % interval of the gain, over subjects or clusters, lies above 0.
+    least 0.002 and the 99 % interval of the gain, over subjects or clusters, lies above 0. Rules that remove pieces are
+    looked at from 20 subjects or clusters on: they gain a little on most frames, and now and then lose a whole nerve.
     """
     scope = scope_of(bundle, dataset, "tune")
     places = _some(len(scope.indices))
@@ -66,7 +68,7 @@ def choose_postprocess(bundle: Bundle, dataset: Dataset, progress: Callable[[int
     seen = _look(Predictor(bundle), dataset, chosen_frames, progress)
     chosen, reasons = PLAIN, list[str]()
     now = _scores(seen, chosen, len(dataset.classes))
-    for candidates in _families(seen, len(dataset.classes)):
+    for candidates in _families(seen, len(dataset.classes), removes=groups >= FEWEST_TO_REMOVE):
         tried = {rules: _scores(seen, rules, len(dataset.classes)) for rules in candidates(chosen) if rules != chosen}
         best = max(tried, key=lambda rules: tried[rules].mean(), default=chosen)
         if best == chosen:
@@ -127,13 +129,15 @@ Family = Callable[[PostProcess], Iterable[PostProcess]]
 """Candidates that differ in one thing from the rules so far."""
 
 
-def _families(seen: Sequence[_Seen], classes: int) -> Iterator[Family]:
+def _families(seen: Sequence[_Seen], classes: int, removes: bool) -> Iterator[Family]:
+    """``removes``: whether rules that remove pieces are among them."""
     yield lambda rules: (rules.model_copy(update={"threshold": value}) for value in THRESHOLDS)
     yield lambda rules: (rules.model_copy(update={"blur": value}) for value in BLURS)
     for label in range(1, classes + 1):
-        yield _of_class(label, classes, [{"largest": True}])
-        small = _small_piece(seen, label)
-        yield _of_class(label, classes, [{"least_area": share * small} for share in SHARES_OF_SMALL if small > 0])
+        if removes:
+            yield _of_class(label, classes, [{"largest": True}])
+            small = _small_piece(seen, label)
+            yield _of_class(label, classes, [{"least_area": share * small} for share in SHARES_OF_SMALL if small > 0])
         yield _of_class(label, classes, [{"fill_holes": True}])
     holding = {frame.group for frame in seen if (frame.truth == 1).any()}
     lacking = {frame.group for frame in seen if not (frame.truth == 1).any()}
