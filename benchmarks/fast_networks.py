@@ -54,6 +54,9 @@ NARROWEST = ("network.width=16",)
 BATCH = ("network.norm=batch",)
 MOBILE = ("network.encoder=mobilenet_v2",)
 UNTAUGHT = ("network.weights=none",)
+THIN = (*UNTAUGHT, "network.width=16", "network.widest=128")
+TWICE = ("network.mirrored=true",)
+LITE = ("network.encoder=efficientnet_lite0",)
 CANDIDATES = (
     Candidate("unet", 192, NARROWEST),
     Candidate("unet", 256, NARROWEST),
@@ -77,6 +80,12 @@ CANDIDATES = (
     Candidate("vgg16-unet", 256, (*UNTAUGHT, "network.stages=4")),
     Candidate("mobile-unet", 256, UNTAUGHT),
     Candidate("mobile-unet", 384, UNTAUGHT),
+    Candidate("mobile-unet", 256, THIN),
+    Candidate("mobile-unet", 256, THIN + LITE),
+    Candidate("mobile-unet", 256, THIN + TWICE),
+    Candidate("mobile-unet", 320, THIN),
+    Candidate("mobile-unet", 384, THIN),
+    Candidate("mobile-unet", 384, THIN + TWICE),
     Candidate("smp-unet", 256, MOBILE),
     Candidate("smp-unet", 384, MOBILE),
     Candidate("smp-unetplusplus", 256, MOBILE),
