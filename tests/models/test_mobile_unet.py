@@ -91,7 +91,7 @@ def test_imported_weights_are_what_the_network_begins_with_and_learn_slower(
     assert torch.equal(found["features.0.0.weight"], imported["features.0.0.weight"].sum(1, keepdim=True))
     assert torch.equal(found[name], imported[name])
     rates = network.learning_rates()
-    assert set(rates.values()) == {0.1}
+    assert set(rates.values()) == {0.5}
     assert rates.keys() == {name for name, _ in network.named_parameters() if name.startswith("mobile.")}
     assert build("mobile-unet", {"weights": "none"}, classes=1).learning_rates() == {}
 

@@ -28,7 +28,7 @@ class MobileUNetConfig(BaseModel):
 
     encoder: EncoderName = "mobilenet_v2"
     weights: Literal["imagenet", "none"] = "imagenet"
-    rate: float = Field(default=0.1, gt=0, le=1)
+    rate: float = Field(default=0.5, gt=0, le=1)
     width: int = Field(default=32, ge=1, le=512)
     widest: int = Field(default=256, ge=1)
     norm: Literal["batch", "instance"] = "instance"
