@@ -61,10 +61,10 @@ def merge_settings(values: dict[str, object], settings: Mapping[str, object]) ->
 def first_fault(error: ValidationError, options: Mapping[str, str]) -> str:
     """One sentence on the first thing that pydantic found wrong; ``options``: what was typed for a field."""
     fault = error.errors()[0]
-    if not fault["loc"]:
-        return f"expected settings by name, found {fault['input']!r:.60}"
-    field = ".".join(str(part) for part in fault["loc"])
     told = str(fault["msg"]).removeprefix("Value error, ")
+    if not fault["loc"]:  # settings that do not go together, or nothing that holds settings
+        return told if fault["type"] == "value_error" else f"expected settings by name, found {fault['input']!r:.60}"
+    field = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         told = "there is no such setting"
     return f"{options.get(field, field)}: {told}, found {fault['input']!r:.60}"
