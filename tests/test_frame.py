@@ -103,6 +103,14 @@ def test_where_looks_agree_or_not_that_is_the_expected_dice():
     assert [found.expected_dice(label) for label in (1, 2, 3)] == [0.25, 0.75, None]
 
 
+def test_where_no_look_marked_what_a_low_threshold_marks_the_probabilities_are_asked():
+    labels, nerve = np.array([[1, 1, 0]], np.uint8), np.array([[[0.25, 0.25, 0]]], np.float32)
+    found = Segmentation(
+        Frame(np.zeros((1, 3), np.uint8)), labels, nerve, ("nerve",), 0.9, agreement=np.array([np.nan], np.float32)
+    )
+    assert found.expected_dice(1) == pytest.approx(2 * 0.5 / (2 + 0.5))
+
+
 def test_a_notebook_shows_the_frame_outlined_and_measured():
     pixels = np.random.default_rng(0).integers(0, 255, (30, 40), np.uint8)
     labels = np.zeros((30, 40), np.uint8)

@@ -162,7 +162,8 @@ class Segmentation:
     ``box``: x, y, width, height in pixels, where the network says that the nerve is; None where it has no head for it.
     ``strangeness``: how unlike the frames of the training this one looks, above 1 where it is unlike them and the
     answer may be nonsense; None where the model does not know what they looked like. ``agreement``: float32 ``(C,)`` in
-    0..1, the Dice of each class between looks at the frame; None where one network looked once.
+    0..1, the Dice of each class between looks at the frame, nan where they marked nothing; None where one network
+    looked once, and where the frame was seen in tiles.
     """
 
     frame: Frame
@@ -204,16 +205,18 @@ class Segmentation:
     def expected_dice(self, label: int) -> float | None:
         """A guess of the Dice that what was predicted as ``label`` has; None where nothing was.
 
-        Where there were several looks, of an ensemble or a mirrored one, the Dice between them. Else that with the
-        probabilities themselves, the soft Dice confidence of Borges et al. (arXiv:2402.10665): close to the mean Dice
-        over all masks that they allow, so as good as they are. On frames unlike those of the training both may be far
-        too high.
+        Where several looks marked something, of an ensemble or a mirrored one, the Dice between them. Else that with
+        the probabilities themselves, the soft Dice confidence of Borges et al. (arXiv:2402.10665): close to the mean
+        Dice over all masks that they allow, so as good as they are. On frames unlike those of the training both may be
+        far too high.
         """
-        if self.agreement is not None:
-            return float(self.agreement[label - 1]) if (self.labels == label).any() else None
         inside, likely = self.labels == label, self.probabilities[label - 1]
         area = int(np.count_nonzero(inside))
-        return None if area == 0 else float(2 * likely[inside].sum() / (area + likely.sum()))
+        if area == 0:
+            return None
+        if self.agreement is not None and not np.isnan(self.agreement[label - 1]):
+            return float(self.agreement[label - 1])
+        return float(2 * likely[inside].sum() / (area + likely.sum()))
 
 
 def measure(mask: NDArray[np.bool_], name: str, spacing_mm: Spacing | None = None) -> Measurement:

@@ -44,23 +44,25 @@ def masks(*drawn: str) -> np.ndarray:
 
 def test_agreement_is_the_mean_dice_of_all_pairs() -> None:
     looks = [masks("0110000"), masks("0011000"), masks("0000110")]
-    np.testing.assert_allclose(agreement(looks), [[(2 / 4 + 0 + 0) / 3, 1]])
+    np.testing.assert_allclose(agreement(looks), [[(2 / 4 + 0 + 0) / 3, np.nan]])
 
 
 def test_of_each_class_and_frame_there_is_an_agreement_of_its_own() -> None:
     found = agreement([masks("1122", "0000"), masks("1100", "2000")])
-    np.testing.assert_allclose(found, [[1, 0], [1, 0]])
+    np.testing.assert_allclose(found, [[1, 0], [np.nan, 0]])
 
 
-def test_what_is_less_likely_than_the_background_is_no_mask() -> None:
-    unsure = np.full((1, 2, 1, 4), 0.3, np.float32)  # background 0.4
-    np.testing.assert_allclose(agreement([unsure, masks("0000")]), [[1, 1]])
+@pytest.mark.parametrize(("sure", "expected"), [(0.3, 1), (0.2, 0)])
+def test_a_class_is_marked_where_all_together_are_likelier_than_the_background(sure: float, expected: float) -> None:
+    unsure = np.full((1, 2, 1, 4), sure, np.float32)
+    unsure[:, 0] += 0.01
+    np.testing.assert_allclose(agreement([unsure, masks("1111")]), [[expected, np.nan]])
 
 
 def test_looks_that_agree_do_not_hide_what_members_disagree_about() -> None:
     one, other = (Answer(masks(drawn), None, None) for drawn in ("0110", "0011"))
     both = mean_of([one, other])
-    np.testing.assert_allclose(mean_of([both, both]).agreement, [[0.5, 1]])
+    np.testing.assert_allclose(mean_of([both, both]).agreement, [[0.5, np.nan]])
 
 
 def test_presence_is_averaged() -> None:

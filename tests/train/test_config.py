@@ -176,3 +176,8 @@ def test_a_given_spacing_reaches_the_data_and_is_kept_for_repeating(data_folder,
     assert [record.spacing_mm for record in open_data(again).records] == [(0.1, 0.2)] * 2
     with pytest.raises(InputError, match="spacing_mm"):
         changed(None, {"data": {"folder": "x", "spacing_mm": (0, 0.2)}}, {})
+
+
+def test_a_refiner_that_would_look_once_behind_a_network_that_looks_twice_is_refused() -> None:
+    with pytest.raises(InputError, match=r"refine.folds and network.mirrored: a refiner looks once; give one of them"):
+        changed(None, DATA, {"refine.folds": 2, "network.mirrored": True})

@@ -20,7 +20,7 @@ from sononerve.train.config import TrainConfig
 from sononerve.train.ensemble import join
 from sononerve.train.restore import restore
 from sononerve.train.run import train
-from sononerve.train.start import load_start
+from sononerve.train.start import load_start, started
 
 Make = Callable[..., TrainConfig]
 Cli = Callable[..., tuple[int, str, str]]
@@ -111,6 +111,17 @@ def test_some_frames_that_it_saw_are_said_and_not_scored(
     scored = {dataset.names[i] for i in found.indices}
     assert scored == held_out
     assert "frames of the test part are not scored" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_model_that_looked_once_may_look_twice_from_now_on(first: Path, tiny: Make) -> None:
+    start, frames = Bundle.open(first), torch.randn(2, 1, 32, 32)
+    config = started(tiny(network={"mirrored": True}, canvas={}), start)
+    model = build(config.model, config.network, classes=1)
+    load_start(model, start, config, start.config.classes)
+    before, _ = restore(start)
+    with torch.no_grad():
+        looks = [before(frames).logits, before(frames.flip(-1)).logits.flip(-1)]
+        torch.testing.assert_close(model.eval()(frames).logits, (looks[0] + looks[1]) / 2)
 
 
 def test_a_class_that_it_knows_is_answered_as_before_and_a_new_one_anew(first: Path, tiny: Make) -> None:

@@ -8,7 +8,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .output import Output, SegmentationModel, with_background
+from .output import Output, SegmentationModel, probabilities
+
+PREFIX = "network."
+"""What stands before the names of a mirrored network's parameters."""
+
+
+def renamed(name: str, was_mirrored: bool, is_mirrored: bool) -> str:
+    """The name that a parameter of a network has where it is `Mirrored`, or is so no more.
+
+    >>> renamed("network.head.bias", was_mirrored=True, is_mirrored=False)
+    'head.bias'
+    """
+    own = name.removeprefix(PREFIX) if was_mirrored else name
+    return PREFIX + own if is_mirrored else own
 
 
 class Mirrored(SegmentationModel):
@@ -48,7 +61,7 @@ class Mirrored(SegmentationModel):
 
     def learning_rates(self) -> dict[str, float]:
         """Those of the network."""
-        return {f"network.{name}": factor for name, factor in self.network.learning_rates().items()}
+        return {PREFIX + name: factor for name, factor in self.network.learning_rates().items()}
 
     def thaw(self, done: float) -> None:
         """Freeze or free what the network freezes."""
@@ -56,12 +69,15 @@ class Mirrored(SegmentationModel):
 
 
 def _agreement(first: Float[Tensor, "n c h w"], second: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c"]:
-    """The Dice of each class between the label maps of two looks; 1 where neither marks anything."""
-    one, other = (with_background(look).argmax(1, keepdim=True) for look in (first, second))
-    classes = torch.arange(1, first.shape[1] + 1, device=first.device)[:, None, None]
-    marked, seen = (one == classes).float(), (other == classes).float()
-    each = marked.sum((2, 3)) + seen.sum((2, 3))
-    return torch.where(each == 0, 1.0, 2 * (marked * seen).sum((2, 3)) / each.clamp(min=1))
+    """The Dice of each class between what two looks mark; nan where neither marks anything."""
+    one, other = _masks(first), _masks(second)
+    return 2 * (one * other).sum((2, 3)) / (one.sum((2, 3)) + other.sum((2, 3)))
+
+
+def _masks(logits: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    classes = torch.arange(logits.shape[1], device=logits.device)[:, None, None]
+    likeliest = logits.argmax(1, keepdim=True) == classes
+    return (likeliest & (probabilities(logits).sum(1, keepdim=True) > 0.5)).float()
 
 
 def _mean_box(box: Float[Tensor, "n 4"], mirrored: Float[Tensor, "n 4"]) -> Float[Tensor, "n 4"]:

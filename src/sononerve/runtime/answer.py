@@ -103,23 +103,21 @@ def _agreement_of(answers: Sequence[Answer]) -> Floats:
 def agreement(looks: Sequence[Floats]) -> Floats:
     """How far the masks of several looks at the same frames agree: the mean Dice of all pairs, by class ``(N, C)``.
 
-    ``looks``: probabilities ``(N, C, H, W)`` of each. A pixel's label is the likeliest, background among them; two
-    empty masks agree wholly. Where looks at one frame find different things, few of them can be right (as of
-    samples of one network: Roy et al., Bayesian QuickNAT, 2018).
+    ``looks``: probabilities ``(N, C, H, W)`` of each. A pixel gets the likeliest class where all together are likelier
+    than the background; nan where neither of a pair marks anything. Where looks at one frame find different things, few
+    of them can be right (as of samples of one network: Roy et al., Bayesian QuickNAT, 2018).
     """
-    masks = [_masks(look) for look in looks]
     pairs = []
-    for one, other in combinations(masks, 2):
+    for one, other in combinations([_masks(look) for look in looks], 2):
         both, each = (one & other).sum((2, 3)), one.sum((2, 3)) + other.sum((2, 3))
-        pairs.append(np.where(each == 0, 1, 2 * both / np.maximum(each, 1)))
+        pairs.append(np.where(each == 0, np.nan, 2 * both / np.maximum(each, 1)))
     return np.asarray(np.mean(pairs, axis=0), np.float32)
 
 
 def _masks(probabilities: Floats) -> NDArray[np.bool_]:
-    """Where each class is the likeliest label, ``(N, C, H, W)``."""
-    background = 1 - probabilities.sum(1, keepdims=True)
-    likeliest = np.concatenate([background, probabilities], axis=1).argmax(1)
-    return np.asarray(likeliest[:, None] == np.arange(1, probabilities.shape[1] + 1)[:, None, None])
+    """What each class marks, ``(N, C, H, W)``, as `sononerve.runtime.postprocess.label_map` marks it."""
+    likeliest = probabilities.argmax(1)[:, None] == np.arange(probabilities.shape[1])[:, None, None]
+    return np.asarray(likeliest & (probabilities.sum(1, keepdims=True) > 0.5))
 
 
 def entropy(probabilities: Floats) -> Floats:

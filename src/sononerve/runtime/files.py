@@ -148,8 +148,8 @@ def predict_files(
         raise InputError("--resume and --overwrite: expected one of them")
     if wanted.uncertainty and not predictor.tells_uncertainty:
         raise InputError(
-            f"--uncertainty: {predictor.bundle.source} is one model that looks once, and cannot disagree; use --flip, "
-            "or join several with 'sononerve ensemble'"
+            f"--uncertainty: {predictor.bundle.source} tells one answer for each pixel, and no disagreement; use "
+            "--flip, or join several with 'sononerve ensemble'"
         )
     check_folder(out)
     targets = [target for file in files for target in _targets(file)]

@@ -157,7 +157,7 @@ class Predictor:
         """Of a frame that the first look filters, its presence alone: the threshold is one for single looks."""
         found = early.run(pixels)
         spread = np.zeros_like(found["probabilities"][:, 0]) if self.ways.flip else None
-        alike = np.ones(found["probabilities"].shape[:2], np.float32) if self.ways.flip else None
+        alike = np.full(found["probabilities"].shape[:2], np.nan, np.float32) if self.ways.flip else None
         answer = Answer(found["probabilities"], found["presence"], spread, found.get("box"), alike)
         passed = early.passing(found["presence"])
         if self.ways.flip and len(passed):
@@ -189,6 +189,8 @@ class Predictor:
             answer.probabilities[i, :, *area.slices] = closely.probabilities[0]
             if answer.disagreement is not None and closely.disagreement is not None:
                 answer.disagreement[i, *area.slices] = closely.disagreement[0]
+            if answer.agreement is not None and closely.agreement is not None:
+                answer.agreement[i] = closely.agreement[0]
 
     def decide(self, frame: Frame, answer: Answer, i: int = 0) -> Segmentation:
         """The labels of the answer's frame ``i``, by the bundle's post-processing, and the rest that is said of it."""

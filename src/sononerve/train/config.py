@@ -15,7 +15,7 @@ from ..data.augment import Augment
 from ..errors import InputError
 from ..io.atomic import write_text
 from ..losses import AdversarialKind, DiceCrossEntropy, MultiTask
-from ..models import Setting
+from ..models import MIRRORED, Setting
 from ..models.output import Head
 from ..models.refiner import Refiner
 from ..settings import first_fault, merge, merge_settings
@@ -224,6 +224,8 @@ class TrainConfig(_Part):
     def _stages_see_frames_alike_and_anew(self) -> TrainConfig:
         if self.refine.folds and self.canvas.close_up:
             raise ValueError("refine.folds and canvas.close_up: no refiner learns from close-ups; give one of them")
+        if self.refine.folds and self.network.get(MIRRORED):
+            raise ValueError("refine.folds and network.mirrored: a refiner looks once; give one of them")
         if self.refine.folds and self.start is not None:
             raise ValueError("refine.folds and start: a refiner learns from networks that begin anew; give one of them")
         if self.teach.models and (self.refine.folds or self.adversary.weight or self.canvas.close_up):

@@ -48,9 +48,11 @@ _NEGENTROPY = """
 """
 
 _MASKS = """
-  {x}_likeliest = ArgMax<axis = 1>({x}_labels)
+  {x}_likeliest = ArgMax<axis = 1>({x})
   {x}_is = Equal({x}_likeliest, each_class)
-  {x}_marked = Cast<to = 1>({x}_is)
+  {x}_enough = Greater({x}_sum, half)
+  {x}_marks = And({x}_is, {x}_enough)
+  {x}_marked = Cast<to = 1>({x}_marks)
   {x}_area = ReduceSum<keepdims = 0>({x}_marked, image_axes)
 """
 
@@ -59,10 +61,7 @@ _PAIR = """
   {x}{y}_overlap = ReduceSum<keepdims = 0>({x}{y}_both, image_axes)
   {x}{y}_twice = Add({x}{y}_overlap, {x}{y}_overlap)
   {x}{y}_each = Add({x}_area, {y}_area)
-  {x}{y}_least = Max({x}{y}_each, one)
-  {x}{y}_share = Div({x}{y}_twice, {x}{y}_least)
-  {x}{y}_none = Less({x}{y}_each, one)
-  {x}{y}_dice = Where({x}{y}_none, one, {x}{y}_share)
+  {x}{y}_dice = Div({x}{y}_twice, {x}{y}_each)
 """
 
 
@@ -123,7 +122,7 @@ def join_graphs(bundles: Sequence[Bundle]) -> bytes:
                 "with one sononerve"
             )
     given = [[output.name for output in graph.graph.output] for graph in graphs]
-    heads = [head for head in ("presence", "box") if all(head in names for names in given)]
+    heads = [head for head in ("presence", "box", AGREEMENT) if all(head in names for names in given)]
     prefixed = [compose.add_prefix(g, f"{i}/", rename_inputs=False) for i, g in enumerate(graphs)]
     side_by_side = onnx.helper.make_graph(
         [node for graph in prefixed for node in graph.graph.node],
@@ -148,13 +147,17 @@ def _mean_graph(count: int, classes: int, heads: Sequence[str], like: onnx.Model
     """Members' outputs to the ensemble's: means, the mutual information of label and member, and how far they agree."""
     names = [f"probabilities_{i}" for i in range(count)]
     shapes = {"probabilities": f"float[N, {classes}, H, W]", "presence": "float[N]", "box": "float[N, 4]"}
+    shapes[AGREEMENT] = f"float[N, {classes}]"
+    within = [f"{AGREEMENT}_{i}" for i in range(count)] if AGREEMENT in heads else []
+    averaged = ["probabilities", *(head for head in heads if head != AGREEMENT)]
     taken = ", ".join(f"{shapes[n]} {n}_{i}" for n in ("probabilities", *heads) for i in range(count))
-    told = ", ".join(f"{shapes[n]} {n}" for n in ("probabilities", *heads))
-    means = "".join(f"  {n} = Mean({', '.join(f'{n}_{i}' for i in range(count))})\n" for n in ("probabilities", *heads))
+    told = ", ".join(f"{shapes[n]} {n}" for n in averaged)
+    means = "".join(f"  {n} = Mean({', '.join(f'{n}_{i}' for i in range(count))})\n" for n in averaged)
     pairs = list(combinations(names, 2))
     return parser.parse_model(f"""<ir_version: {like.ir_version}, opset_import: ["" : {like.opset_import[0].version}]>
 mean ({taken}) => ({told}, float[N, H, W] {DISAGREEMENT}, float[N, {classes}] {AGREEMENT}) {{
   zero = Constant<value = float {{0}}>()
+  half = Constant<value = float {{0.5}}>()
   one = Constant<value = float {{1}}>()
   tiny = Constant<value = float {{1e-12}}>()
   label_axis = Constant<value = int64[1] {{1}}>()
@@ -165,11 +168,13 @@ mean ({taken}) => ({told}, float[N, H, W] {DISAGREEMENT}, float[N, {classes}] {A
   information = Sub(within, probabilities_negentropy)
   share = Div(information, largest)
   {DISAGREEMENT} = Max(share, zero)
-  each_class = Constant<value = int64[1, {classes}, 1, 1] {{{", ".join(map(str, range(1, classes + 1)))}}}>()
+  each_class = Constant<value = int64[1, {classes}, 1, 1] {{{", ".join(map(str, range(classes)))}}}>()
   image_axes = Constant<value = int64[2] {{2, 3}}>()
 {"".join(_MASKS.format(x=x) for x in names)}
 {"".join(_PAIR.format(x=x, y=y) for x, y in pairs)}
-  {AGREEMENT} = Mean({", ".join(f"{x}{y}_dice" for x, y in pairs)})
+  between = Mean({", ".join(f"{x}{y}_dice" for x, y in pairs)})
+{f"  inside = Mean({', '.join(within)})" if within else ""}
+  {AGREEMENT} = {"Min(between, inside)" if within else "Identity(between)"}
 }}""")
 
 
@@ -241,6 +246,7 @@ The mean of the probabilities of these models, each with its own scaling and tem
 
 - cost: that of all members together, at every frame
 - disagreement: mutual information of label and member, as a share of the largest entropy, 0..1
+- expected Dice: the mean Dice between members
 - made by sononerve {__version__}
 
 ## Held-out scores

@@ -15,7 +15,8 @@ from ..data.dataset import Dataset
 from ..data.split import Split
 from ..errors import InputError
 from ..evaluate.run import seen_in_training
-from ..models import SegmentationModel, build
+from ..models import MIRRORED, SegmentationModel, build
+from ..models.mirrored import renamed
 from ..runtime.bundle import SPLIT, WEIGHTS, Bundle, Member, told_name
 from .config import TrainConfig
 from .restore import misfit, read_recorded
@@ -61,6 +62,8 @@ def load_start(model: SegmentationModel, start: Bundle, config: TrainConfig, cla
         found = load(start.files[WEIGHTS])
     except SafetensorError as error:
         raise InputError(f"{start.source}: {WEIGHTS}: not safetensors ({error}); export the bundle again") from error
+    was, is_now = (bool(settings.get(MIRRORED)) for settings in (read_recorded(start).training.network, config.network))
+    found = {renamed(name, was, is_now): tensor for name, tensor in found.items()}
     known, fresh = start.config.classes, model.state_dict()
     fault = misfit(_state(config, len(known)), found)
     if fault is not None:

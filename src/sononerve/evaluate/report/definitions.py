@@ -68,9 +68,10 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
     ),
     "expected_dice": (
         "expected Dice",
-        "What the model's own probabilities say of its Dice: that of the prediction with the probabilities "
-        "(soft Dice confidence, arXiv:2402.10665). Over frames with the class on which it was predicted; near 0 in the "
-        "mean difference and near 1 in Spearman's rank correlation where the model knows how good it is.",
+        "What the model itself says of its Dice: that of the prediction with its probabilities (soft Dice confidence, "
+        "arXiv:2402.10665), or that between looks where there are several. Over frames with the class on which it was "
+        "predicted; near 0 in the mean difference and near 1 in Spearman's rank correlation where the model knows how "
+        "good it is.",
     ),
     "failures": (
         "AUROC of failures",

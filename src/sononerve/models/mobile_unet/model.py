@@ -12,21 +12,21 @@ from torch import Tensor
 
 from ..output import Output
 from ..unet import UNet, UNetConfig
-from .encoder import EncoderName, MobileEncoder
+from .encoder import MobileEncoder
 
 
 class MobileUNetConfig(BaseModel):
     """Settings of a `MobileUNet`.
 
-    ``encoder``: "mobilenet_v2" or "efficientnet_lite0". ``weights``: "imagenet" begins with the imported weights of the
-    encoder's name, "none" at random. ``rate``: factor on the learning rate of an encoder that begins with weights.
-    ``width``: channels of the finest decoder level, doubled per level up to ``widest``. ``norm``: of the decoder.
-    ``deep_supervision``: so many coarser decoder levels also predict, for the loss in training.
+    ``weights``: "imagenet" begins with the imported weights of the encoder's name, "none" at random. ``rate``: factor
+    on the learning rate of an encoder that begins with weights. ``width``: channels of the finest decoder level,
+    doubled per level up to ``widest``. ``norm``: of the decoder. ``deep_supervision``: so many coarser decoder levels
+    also predict, for the loss in training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    encoder: EncoderName = "mobilenet_v2"
+    encoder: Literal["mobilenet_v2", "efficientnet_lite0"] = "mobilenet_v2"
     weights: Literal["imagenet", "none"] = "imagenet"
     rate: float = Field(default=0.5, gt=0, le=1)
     width: int = Field(default=32, ge=1, le=512)
