@@ -1,4 +1,4 @@
-"""Train the models that come with sononerve: a teacher, and the students that learn from it.
+"""Train the models that come with sononerve, and the teachers that they learn from where the recipe has some.
 
     python scripts/train_release.py usgra-seg --split docs/results/release/outside.json --work release \\
       --elsewhere brachial-plexus --ship
