@@ -94,5 +94,6 @@ def build(name: str, settings: Mapping[str, Setting], classes: int) -> Segmentat
     >>> build("unet", {"width": 8}, classes=1).divisor
     32
     """
-    network = MODELS[name].network(check_settings(name, settings), classes)
+    checked = check_settings(name, settings)
+    network = MODELS[name].network(checked, classes)
     return Mirrored(network) if settings.get(MIRRORED) else network
