@@ -46,7 +46,7 @@ class Training:
     taught: bool = False
 
 
-MOBILE = ("--model", "mobile-unet")
+MOBILE = ("--model", "mobile-unet", "--set", "network.width=16", "--set", "network.widest=128")
 TEACHERS: dict[str, Training] = {}
 STUDENTS = {
     "realtime": Training((*MOBILE, "--size", "256", "--budget", "60m")),
