@@ -16,7 +16,6 @@ from torch import nn
 from ..data.module import Batch
 from ..errors import InputError
 from ..io.atomic import write_text
-from ..models.mirrored import Mirrored
 from ..models.output import SegmentationModel
 from ..models.refiner import Refined, Refiner
 from .adversarial import Adversary
@@ -91,7 +90,7 @@ def make_plan(
     choices = setup.choices
     began = time.monotonic()
     step_s = whole_step(config, (model, refiner), loss, batch, choices, adversary)
-    look_s = LOOK * (2 if isinstance(model, Mirrored) else 1) * step_s * frames[1] / choices.batch + 0.2
+    look_s = LOOK * (2 if model.agrees else 1) * step_s * frames[1] / choices.batch + 0.2
     if teacher is not None:
         step_s += teacher.answer_s(batch, choices.precision, choices.accelerator)
     budget = config.budget_s

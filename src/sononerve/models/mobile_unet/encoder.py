@@ -16,7 +16,7 @@ STEM = 32
 
 
 class Blocks(NamedTuple):
-    """Blocks in a row: their kernel, how many times wider they are inside, their number, the first one's stride."""
+    """Blocks in a row; ``wider``: how many times inside, ``stride``: of the first one."""
 
     kernel: int
     wider: int
