@@ -49,6 +49,19 @@ def varied(seed: int = 0, augment: Augment | None = None) -> VariedFrames:
     return VariedFrames(canvases(), Preprocess(height=32, width=32), augment or Augment(), seed)
 
 
+def test_a_share_of_what_is_shown_is_crops_in_place_of_frames() -> None:
+    pairs = np.full((2, 2, 32, 32), 77, np.uint8)
+    pairs[:, 1] = 2
+    crops, preprocess = Canvases(pairs, np.arange(2)), Preprocess(height=32, width=32)
+    some = VariedFrames(canvases(), preprocess, Augment.only(), 0, crops=crops, share=0.25)
+    none = VariedFrames(canvases(), preprocess, Augment.only(), 0)
+    shown = [(number, i) for number in range(100) for i in range(6)]
+    cropped = [key for key in shown if int(some[key].labels.max()) == 2]
+    assert len(cropped) / len(shown) == pytest.approx(0.25, abs=0.05)
+    whole = next(key for key in shown if key not in cropped)
+    assert torch.equal(some[whole].frames, none[whole].frames)
+
+
 def frame_module(workers: int) -> FrameModule:
     """Two rounds' worth of batches of four."""
     plain = PlainFrames(canvases(), Preprocess(height=32, width=32))

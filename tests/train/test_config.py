@@ -178,6 +178,14 @@ def test_a_given_spacing_reaches_the_data_and_is_kept_for_repeating(data_folder,
         changed(None, {"data": {"folder": "x", "spacing_mm": (0, 0.2)}}, {})
 
 
+def test_crops_are_told_as_the_verb_is_and_no_refiner_learns_from_them() -> None:
+    assert changed(None, DATA, {"negatives.share": 0.3, "negatives.sizes": [0.4]}).negatives.sizes == (0.4,)
+    with pytest.raises(InputError, match=r"negatives.sizes.*from 0.05 to 0.95"):
+        changed(None, DATA, {"negatives.share": 0.3, "negatives.sizes": [0.4, 0.4]})
+    with pytest.raises(InputError, match=r"refine.folds and negatives.share: no refiner learns from crops"):
+        changed(None, DATA, {"refine.folds": 2, "negatives.share": 0.3})
+
+
 def test_a_refiner_that_would_look_once_behind_a_network_that_looks_twice_is_refused() -> None:
     with pytest.raises(InputError, match=r"refine.folds and network.mirrored: a refiner looks once; give one of them"):
         changed(None, DATA, {"refine.folds": 2, "network.mirrored": True})

@@ -17,6 +17,7 @@ import yaml
 from sononerve.data.augment import Augment
 from sononerve.data.dataset import load_dataset
 from sononerve.data.module import Batch
+from sononerve.data.negatives import draw_crops
 from sononerve.data.phantom import PhantomConfig, write
 from sononerve.data.split import split
 from sononerve.errors import InputError
@@ -25,7 +26,7 @@ from sononerve.train.callbacks import BEST, LAST, LOG
 from sononerve.train.checkpoint import SafetensorsIO
 from sononerve.train.config import TrainConfig
 from sononerve.train.plan import Plan
-from sononerve.train.run import train
+from sononerve.train.run import begin, train
 from sononerve.train.task import Supervised, TrainingError
 
 Weights = dict[str, torch.Tensor]
@@ -51,6 +52,29 @@ def test_the_configuration_in_the_folder_repeats_the_training(
     train(config, tmp_path / "again")
     first, second = bundled(run), bundled(tmp_path / "again")
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_crops_with_a_nerve_and_without_it_are_cut_from_the_frames_to_fit_alone(tiny: Make, tmp_path: Path) -> None:
+    began = begin(tiny(negatives={"share": 0.5, "sizes": (0.4,)}), tmp_path / "run")
+    crops = began.varied.crops
+    assert crops is not None
+    assert len(crops) == len(draw_crops(began.fitted, began.config.negatives).chosen)
+    assert [bool((crops[i][1] == 1).any()) for i in range(len(crops))] == [False, True] * (len(crops) // 2)
+    train(began.config, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "bundle").is_dir()
+
+
+def test_of_many_frames_only_some_give_crops(tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sononerve.train.run.MOST_CROPS", 6)
+    crops = begin(tiny(negatives={"share": 0.5, "sizes": (0.4,)}), tmp_path / "run").varied.crops
+    assert crops is not None
+    assert 0 < len(crops) <= 6
+
+
+def test_where_no_frame_gives_a_crop_that_is_said(tiny: Make, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no frame gives a pair of crops, most often: nerve too large"):
+        begin(tiny(negatives={"share": 0.5, "sizes": (0.05,)}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_interrupt_ends_the_training_as_one_and_the_next_is_not_ignored(

@@ -13,7 +13,7 @@ import os
 import sys
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..errors import InputError
+from ..frame import Sample
 from ..io.cache import cache_folder, new_cached, open_cached
 from ..process import READERS, one_thread
 from ..progress import console
@@ -100,6 +101,12 @@ class Canvases:
         pairs = np.zeros((len(dataset), 2, preprocess.height, preprocess.width), np.uint8)
         for i, pair in enumerate(_scaled(dataset, preprocess, progress)):
             pairs[i] = pair
+        return cls(pairs, np.arange(len(pairs)))
+
+    @classmethod
+    def of_samples(cls, samples: Iterable[Sample], classes: int, preprocess: Preprocess) -> Canvases:
+        """Scale some into memory."""
+        pairs = np.array([_on_canvas(sample, classes, preprocess) for sample in samples])
         return cls(pairs, np.arange(len(pairs)))
 
     def __len__(self) -> int:
@@ -220,17 +227,20 @@ def _mask_files(record: Record) -> list[Path]:
     return [record.mask if isinstance(record.mask, Path) else record.mask.file]
 
 
+def _on_canvas(sample: Sample, classes: int, preprocess: Preprocess) -> ByteArray:
+    pair = np.zeros((2, preprocess.height, preprocess.width), np.uint8)
+    area = preprocess.area(sample.frame.pixels, sample.labels)
+    pair[0] = preprocess.frame(sample.frame.pixels, area)
+    if sample.labels is not None:
+        pair[1] = preprocess.mask(sample.labels, classes, area)
+    return pair
+
+
 def _scaled(dataset: Dataset, preprocess: Preprocess, progress: Progress | None) -> Iterator[ByteArray]:
     """Every frame and its labels on the canvas, ``(2, height, width)``, in order; several are decoded at a time."""
 
     def scale(i: int) -> ByteArray:
-        sample = dataset[i]
-        pair = np.zeros((2, preprocess.height, preprocess.width), np.uint8)
-        area = preprocess.area(sample.frame.pixels, sample.labels)
-        pair[0] = preprocess.frame(sample.frame.pixels, area)
-        if sample.labels is not None:
-            pair[1] = preprocess.mask(sample.labels, len(dataset.classes), area)
-        return pair
+        return _on_canvas(dataset[i], len(dataset.classes), preprocess)
 
     left = iter(range(len(dataset)))
     with one_thread(), ThreadPoolExecutor(READERS) as pool:

@@ -50,7 +50,8 @@ class Batch:
 class VariedFrames(TorchDataset[Batch]):
     """One training frame by `Key`: its variation depends on seed, pass and frame alone, not on who asks or when.
 
-    ``coarse``: what was answered for each frame before, moved as the frame is.
+    ``coarse``: what was answered for each frame before, moved as the frame is. ``crops``: what a ``share`` of the
+    variations are made of in place of the frame, any of them.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class VariedFrames(TorchDataset[Batch]):
         augment: Augment,
         seed: int,
         coarse: CoarseMaps | None = None,
+        crops: Canvases | None = None,
+        share: float = 0.0,
     ) -> None:
         self.canvases, self.preprocess, self.augment, self.seed = canvases, preprocess, augment, seed
-        self.coarse = coarse
+        self.coarse, self.crops, self.share = coarse, crops, share
 
     @property
     def frames(self) -> int:
@@ -72,10 +75,15 @@ class VariedFrames(TorchDataset[Batch]):
     def __getitem__(self, key: Key) -> Batch:
         rng = np.random.default_rng([self.seed, *key])
         drawn = self.augment.draw(rng)
-        frame, labels = self.canvases[key[1]]
+        frame, labels = self._drawn(key[1], rng)
         frame, labels = self.augment.frame(frame, drawn), self.augment.mask(labels, drawn)
         coarse = None if self.coarse is None else self.augment.maps(self.coarse[key[1]], drawn)[None]
         return as_batch(self.preprocess.normalise(frame)[None], labels[None], coarse)
+
+    def _drawn(self, i: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        if self.crops is None or rng.random() >= self.share:
+            return self.canvases[i]
+        return self.crops[int(rng.integers(len(self.crops)))]
 
 
 class PlainFrames(TorchDataset[Batch]):

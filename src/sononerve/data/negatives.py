@@ -173,6 +173,16 @@ def draw_crops(dataset: Dataset, config: NegativesConfig | None = None, progress
     return Crops(tuple(sorted(chosen, key=lambda crop: crop.index)), fates)
 
 
+def draw_some_crops(dataset: Dataset, config: NegativesConfig | None = None, progress: Progress | None = None) -> Crops:
+    """As `draw_crops`; raise `InputError` where no frame gives a pair."""
+    crops = draw_crops(dataset, config, progress)
+    if not crops.chosen:
+        counts = {fate: sum(found[fate] for found in crops.fates.values()) for fate in FATES}
+        why = max(FATES, key=lambda fate: counts[fate])
+        raise InputError(f"{dataset.folder}: no frame gives a pair of crops, most often: {why}; try other sizes")
+    return crops
+
+
 def _candidates(
     sample: Sample, index: int, size: float, config: NegativesConfig, rng: np.random.Generator
 ) -> tuple[_Candidates, _Candidates] | Fate:
@@ -225,15 +235,21 @@ def _trivia(pixels: NDArray[np.uint8], screen: Area, corners: Places, shape: tup
 
 
 def cut(dataset: Dataset, crops: Crops) -> Iterator[tuple[str, Sample]]:
-    """Cut chosen crops out of their frames; decodes each frame once more."""
+    """Cut chosen crops out of their frames, named and told their groups; decodes each frame once more."""
     grouping, groups = find_groups(dataset)
-    home = "subject" if grouping == "subject" else "video"  # a group of unknown people must not be called a subject
+    for crop, sample in pieces(dataset, crops):
+        group = groups[crop.index]  # of unknown people it must not be called a subject
+        told = replace(sample, subject=group) if grouping == "subject" else replace(sample, video=group)
+        yield sample.frame.source, told
+
+
+def pieces(dataset: Dataset, crops: Crops) -> Iterator[tuple[Crop, Sample]]:
+    """The crops as samples; decodes each frame once more."""
     for index, together in groupby(crops.chosen, lambda crop: crop.index):
         sample, record = dataset[index], dataset.records[index]
         for crop in together:
             word = "with" if crop.present else "without"
-            name = f"{record.name}@{word}{round(100 * crop.size)}.png"
-            yield name, replace(_cut(sample, crop.area, name), **{home: groups[index]})
+            yield crop, _cut(sample, crop.area, f"{record.name}@{word}{round(100 * crop.size)}.png")
 
 
 def write_negatives(
@@ -248,11 +264,7 @@ def write_negatives(
     Raises `InputError` where no frame gives a pair, or ``out`` is there and not empty.
     """
     config = config or NegativesConfig()
-    crops = draw_crops(dataset, config, progress)
-    if not crops.chosen:
-        counts = {fate: sum(found[fate] for found in crops.fates.values()) for fate in FATES}
-        why = max(FATES, key=lambda fate: counts[fate])
-        raise InputError(f"{dataset.folder}: no frame gives a pair of crops, most often: {why}; try other --sizes")
+    crops = draw_some_crops(dataset, config, progress)
     named_subjects = all(record.subject is not None for record in dataset.records)
     drawn = phantom_pairs(phantoms, dataset.classes, named_subjects, config.seed) if phantoms else iter(())
     LAYOUTS["manifest"].write(chain(cut(dataset, crops), drawn), dataset.classes, Path(out))

@@ -42,6 +42,8 @@ def card(
     if teachers:
         names = "; ".join(f"{told_name(teacher)}, {teacher.identity}" for teacher in teachers)
         begun += f"\n- taught by: {names}; {config.teach.share:.0%} of the loss"
+    if config.negatives.share:
+        begun += f"\n- crops in place of frames: {config.negatives.share:.0%}, half of them beside the nerve"
     fold = split.fold(config.data.fold)
     left_out = len(fold.fit) - len(fitted)
     counts = f"{len(fitted)} frames to fit, {len(fold.tune)} to tune, {len(fold.test)} held out"

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator, model_validator
 
 from ..data.augment import Augment
+from ..data.negatives import NegativesConfig
 from ..errors import InputError
 from ..io.atomic import write_text
 from ..losses import AdversarialKind, DiceCrossEntropy, MultiTask
@@ -64,6 +65,16 @@ class CanvasConfig(_Part):
     region: Literal["frame", "scan"] | None = None
     close_up: float = Field(default=0.0, ge=0, le=10)
     normalisation: Literal["frame", "fixed"] = "frame"
+
+
+class CropsConfig(NegativesConfig):
+    """Frames without a nerve, made of those with one: crops beside the nerve, and as many around it.
+
+    ``share``: how much of what is shown in training are such crops, in place of whole frames; 0: none. The rest says
+    how they are drawn, `sononerve.data.negatives.NegativesConfig`.
+    """
+
+    share: float = Field(default=0.0, ge=0, lt=1)
 
 
 class OptimiserConfig(_Part):
@@ -199,6 +210,7 @@ class TrainConfig(_Part):
     model: str = "unet"
     network: dict[str, Setting] = {}
     canvas: CanvasConfig = CanvasConfig()
+    negatives: CropsConfig = CropsConfig()
     augment: Augment = Augment()
     strength: float | None = Field(default=None, ge=0, le=2)
     loss: LossConfig = LossConfig()
@@ -224,6 +236,8 @@ class TrainConfig(_Part):
     def _stages_see_frames_alike_and_anew(self) -> TrainConfig:
         if self.refine.folds and self.canvas.close_up:
             raise ValueError("refine.folds and canvas.close_up: no refiner learns from close-ups; give one of them")
+        if self.refine.folds and self.negatives.share:
+            raise ValueError("refine.folds and negatives.share: no refiner learns from crops; give one of them")
         if self.refine.folds and self.network.get(MIRRORED):
             raise ValueError("refine.folds and network.mirrored: a refiner looks once; give one of them")
         if self.refine.folds and self.start is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 
 import torch
@@ -12,6 +13,8 @@ import torch
 from ..data.canvases import Canvases, Joined, open_canvases
 from ..data.dataset import Dataset, load_dataset
 from ..data.module import PlainFrames, VariedFrames, collate
+from ..data.negatives import draw_some_crops, pieces
+from ..data.preprocess import Preprocess
 from ..data.split import Split, split
 from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
@@ -42,6 +45,7 @@ from .teach import build_teacher, open_teachers, with_canvas_of
 
 CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
 EXPORT_S = 15.0
+MOST_CROPS = 1500  # 200 MB of canvases of 256 x 256
 FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
 CALIBRATING_S = 0.1  # per frame of the tune part that is looked at
@@ -261,7 +265,18 @@ def _feed(
         present = [i for i in fit_part if dataset.present[i]]
         with counted("prepare close-ups") as progress:
             seen = Joined((fitted, *open_canvases(dataset, (present,), close, config.data.cache, progress)))
-    return VariedFrames(seen, preprocess, augment, config.seed), PlainFrames(tuned, preprocess)
+    crops = _crops(config, dataset.select(fit_part), preprocess) if config.negatives.share else None
+    varied = VariedFrames(seen, preprocess, augment, config.seed, crops=crops, share=config.negatives.share)
+    return varied, PlainFrames(tuned, preprocess)
+
+
+def _crops(config: TrainConfig, fitted: Dataset, preprocess: Preprocess) -> Canvases:
+    """Crops with a nerve and without it, of so many of the frames that they fit into memory."""
+    most = max(1, MOST_CROPS // (2 * len(config.negatives.sizes)))
+    some = fitted.select(range(0, len(fitted), ceil(len(fitted) / most)))
+    with counted("cut crops without a nerve") as progress:
+        crops = draw_some_crops(some, config.negatives, progress)
+    return Canvases.of_samples((sample for _, sample in pieces(some, crops)), len(some.classes), preprocess)
 
 
 def _announce(run: Begun) -> None:
