@@ -114,13 +114,14 @@ def _contrasts(
     results: Mapping[str, Sequence[Scored]], pairs: Sequence[tuple[str, str]], measured: Sequence[Measure]
 ) -> tuple[Contrast, ...]:
     found = []
+    groups_of = {label: _groups(finished) for label, finished in results.items()}
     for measure in measured:
         means = {label: _frame_means(finished, measure.value) for label, finished in results.items()}
         for label, against in pairs:
-            frames = list(means[label])
+            frames, of = list(means[label]), groups_of[against]
             if not frames:
                 continue
-            groups = [group for _, _, group in frames]
+            groups = [of[frame] for frame in frames]
             a, b = [means[label][frame] for frame in frames], [means[against][frame] for frame in frames]
             difference, p = paired_difference(a, b, groups), paired_test(a, b, groups)
             told = verdict(difference, measure.lower)
@@ -129,16 +130,21 @@ def _contrasts(
     return tuple(replace(contrast, p_holm=p) for contrast, p in zip(found, corrected, strict=True))
 
 
+def _groups(results: Sequence[Scored]) -> dict[tuple[int, str], str]:
+    """The group by fold and frame; a model that began with another calls the same groups otherwise."""
+    return {(result.fold, frame.name): frame.group for result in results for frame in result.frames}
+
+
 def _frame_means(
     results: Sequence[Scored], value: Callable[[FrameResult], float | None]
-) -> dict[tuple[int, str, str], float]:
-    """The mean over seeds by fold, frame and group, of the frames that define it."""
-    seen: dict[tuple[int, str, str], list[float]] = {}
+) -> dict[tuple[int, str], float]:
+    """The mean over seeds by fold and frame, of the frames that define it."""
+    seen: dict[tuple[int, str], list[float]] = {}
     for result in results:
         for frame in result.frames:
             score = value(frame)
             if score is not None:
-                seen.setdefault((result.fold, frame.name, frame.group), []).append(score)
+                seen.setdefault((result.fold, frame.name), []).append(score)
     return {frame: mean(scores) for frame, scores in seen.items()}
 
 

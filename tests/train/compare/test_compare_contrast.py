@@ -67,6 +67,16 @@ def test_better_worse_and_a_tie(result: Make) -> None:
     assert [row[3] for row in grid.rows] == ["better", "worse", "tie"]
 
 
+def test_a_model_that_calls_the_groups_otherwise_is_compared_by_those_of_the_reference(result: Make) -> None:
+    up = result("up", shifted(0.1, 0.05))
+    renamed = up.model_copy(
+        update={"frames": tuple(replace(frame, group=f"{frame.group} of split 1") for frame in up.frames)}
+    )
+    pairs = ((result("a", BASE), up), (result("a", BASE), renamed))
+    first, second = [compared(*pair).contrasts for pair in pairs]
+    assert first == second
+
+
 def test_a_mean_that_is_higher_is_still_a_tie_while_the_interval_holds_0() -> None:
     assert verdict(Interval(0.1, 0.0, 0.2, 20, 40)) == "tie"
     assert verdict(Interval(0.1, 0.01, 0.2, 20, 40)) == "better"
