@@ -32,6 +32,13 @@ def test_timing_steps_leaves_the_model_as_it_was() -> None:
     assert all((value == before[name]).all() for name, value in model.state_dict().items())
 
 
+def test_a_network_that_counts_batches_is_timed_on_a_gpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    # There PyTorch averages many tensors at a time, and its own average divides whole numbers, which it then refuses.
+    monkeypatch.setattr("torch.optim.swa_utils._get_foreach_kernels_supported_devices", lambda: ["cpu"])
+    batch_norm = build("unet", {"width": 4, "depth": 3, "norm": "batch"}, 1)
+    assert time_step(batch_norm, DiceCrossEntropy(), frames(2), "32", "cpu") > 0
+
+
 class LearnedLoss(nn.Module):
     """A loss with a weight of its own, as that of `MultiTask` by uncertainty."""
 

@@ -119,7 +119,7 @@ def time_step(
     network = copy.deepcopy(model).to(device).train()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.thaw(done)
-    average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
+    average = torch.optim.swa_utils.AveragedModel(network)  # of buffers a GPU would have to divide whole numbers
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     batch, judge = batch.to(device), copy.deepcopy(loss).to(device)
     rival = copy.deepcopy(adversary)
