@@ -35,7 +35,7 @@ class Context(nn.Module):
         if not len(self.layers):
             tokens = self.norm(self.tokens + cells.mean(1, keepdim=True))
             return features, tokens[:, 0], tokens[:, 1]
-        cells = cells + positions(height, width, channels).to(cells)
+        cells = cells + positions(height, width, channels, cells.device).to(cells)
         found = torch.cat([self.tokens.expand(count, -1, -1).to(cells.dtype), cells], dim=1)
         for layer in self.layers:
             found = layer(found)
@@ -62,11 +62,11 @@ class _Layer(nn.Module):
         return thought
 
 
-def positions(height: int, width: int, channels: int) -> Float[Tensor, "k c"]:
+def positions(height: int, width: int, channels: int, device: torch.device | None = None) -> Float[Tensor, "k c"]:
     """Sines and cosines of row and column, ``(H W, C)``, half of the channels each; C is a multiple of 4."""
     quarter = channels // 4
-    waves = torch.exp(-math.log(LONGEST_WAVE) * torch.arange(quarter) / quarter)
-    rows, columns = (torch.arange(size)[:, None] * waves for size in (height, width))
+    waves = torch.exp(-math.log(LONGEST_WAVE) * torch.arange(quarter, device=device) / quarter)
+    rows, columns = (torch.arange(size, device=device)[:, None] * waves for size in (height, width))
     by_row = torch.cat([rows.sin(), rows.cos()], dim=1)[:, None].expand(-1, width, -1)
     by_column = torch.cat([columns.sin(), columns.cos()], dim=1)[None].expand(height, -1, -1)
     return torch.cat([by_row, by_column], dim=2).flatten(0, 1)
