@@ -70,11 +70,13 @@ class CanvasConfig(_Part):
 class CropsConfig(NegativesConfig):
     """Frames without a nerve, made of those with one: crops beside the nerve, and as many around it.
 
-    ``share``: how much of what is shown in training are such crops, in place of whole frames; 0: none. The rest says
-    how they are drawn, `sononerve.data.negatives.NegativesConfig`.
+    ``share``: how much of what is shown in training are such crops, in place of whole frames; 0: none. ``judge``:
+    whether a `sononerve.models.judge.Judge` of presence is fitted to whole frames and crops when the training is over,
+    which leaves the masks as they are. The rest says how crops are drawn, `sononerve.data.negatives.NegativesConfig`.
     """
 
     share: float = Field(default=0.0, ge=0, lt=1)
+    judge: bool = False
 
 
 class OptimiserConfig(_Part):
@@ -238,6 +240,8 @@ class TrainConfig(_Part):
             raise ValueError("refine.folds and canvas.close_up: no refiner learns from close-ups; give one of them")
         if self.refine.folds and self.negatives.share:
             raise ValueError("refine.folds and negatives.share: no refiner learns from crops; give one of them")
+        if self.negatives.judge and (self.refine.folds or self.network.get(MIRRORED)):
+            raise ValueError("negatives.judge: goes with neither refine.folds nor network.mirrored; give one of them")
         if self.refine.folds and self.network.get(MIRRORED):
             raise ValueError("refine.folds and network.mirrored: a refiner looks once; give one of them")
         if self.refine.folds and self.start is not None:

@@ -106,10 +106,13 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
 
 
 def _shared_rules(every: Sequence[PostProcess]) -> PostProcess:
-    """The members' rules where all have the same; else their mean threshold alone, for each was chosen for one."""
+    """The members' rules where all have the same; else their mean thresholds alone, for each was chosen for one."""
     if len(set(every)) == 1:
         return every[0]
-    return PostProcess(threshold=_mean([rules.threshold for rules in every]))
+    presences = [rules.presence for rules in every]
+    return PostProcess(
+        threshold=_mean([rules.threshold for rules in every]), presence=_mean(presences) if all(presences) else 0.0
+    )
 
 
 def join_graphs(bundles: Sequence[Bundle]) -> bytes:

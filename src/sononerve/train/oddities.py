@@ -57,8 +57,8 @@ def _frames(fitted: Dataset, facts: Facts) -> list[str]:
     told = []
     if not facts.empty:
         told.append(
-            "no frame to fit is empty: the network does not learn to leave a frame empty; 'sononerve negatives' makes "
-            "empty ones"
+            "no frame to fit is empty: the network does not learn to leave a frame empty; --set negatives.judge=true "
+            "lets it, or 'sononerve negatives', which makes empty ones"
         )
     covered = fitted.areas[fitted.present, 0]
     if covered.size and float(sorted(covered)[len(covered) // 2]) > MOST_COVERED:

@@ -48,8 +48,10 @@ class _Seen:
     group: str
 
 
-def choose_postprocess(bundle: Bundle, dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> Chosen:
-    """Rules for the bundle's labels, by its tune part in ``dataset``.
+def choose_postprocess(
+    bundle: Bundle, dataset: Dataset, progress: Callable[[int, int], None] | None = None, begun: PostProcess = PLAIN
+) -> Chosen:
+    """Rules for the bundle's labels, by its tune part in ``dataset``; ``begun``: those that are there already.
 
     Threshold, blur, rules of each class and presence are looked at in turn. A frame's score is the mean of its classes'
     Dice, and 1 for a class that neither the frame nor the mask holds. The best candidate is taken where it gains at
@@ -59,14 +61,13 @@ def choose_postprocess(bundle: Bundle, dataset: Dataset, progress: Callable[[int
     scope = scope_of(bundle, dataset, "tune")
     places = _some(len(scope.indices))
     groups = len({scope.groups[place] for place in places})
+    as_begun = "plain" if begun == PLAIN else "; ".join(begun.told)
     if groups < FEWEST_GROUPS:
-        reason = (
-            f"plain: the tune part has frames of {groups} subjects or clusters, of which {FEWEST_GROUPS} are needed"
-        )
-        return Chosen(PLAIN, (reason,))
+        found = f"the tune part has frames of {groups} subjects or clusters, of which {FEWEST_GROUPS} are needed"
+        return Chosen(begun, (f"{as_begun}: {found}",))
     chosen_frames = [(scope.indices[place], scope.groups[place]) for place in places]
     seen = _look(Predictor(bundle), dataset, chosen_frames, progress)
-    chosen, reasons = PLAIN, list[str]()
+    chosen, reasons = begun, list[str]()
     now = _scores(seen, chosen, len(dataset.classes))
     for candidates in _families(seen, len(dataset.classes), removes=groups >= FEWEST_TO_REMOVE):
         tried = {rules: _scores(seen, rules, len(dataset.classes)) for rules in candidates(chosen) if rules != chosen}
@@ -78,7 +79,7 @@ def choose_postprocess(bundle: Bundle, dataset: Dataset, progress: Callable[[int
             new = [words for words in best.told if words not in chosen.told]
             reasons.append(f"{'; '.join(new)}: Dice +{gain.value:.3f} on {len(seen)} frames of the tune part")
             chosen, now = best, tried[best]
-    return Chosen(chosen, tuple(reasons) or (f"plain: nothing else gains on {len(seen)} frames of the tune part",))
+    return Chosen(chosen, tuple(reasons) or (f"{as_begun}: nothing else gains on {len(seen)} frames of the tune part",))
 
 
 def frames_looked_at(tune: int) -> int:

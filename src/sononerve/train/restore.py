@@ -12,6 +12,7 @@ from ..data.preprocess import Preprocess
 from ..errors import InputError
 from ..models import SegmentationModel, Setting, build
 from ..models.refiner import Refined
+from ..models.unet import UNet
 from ..runtime.bundle import CONFIG, WEIGHTS, Bundle
 from ..settings import first_fault
 from .calibrate import UNCHANGED, Temperatures
@@ -28,12 +29,19 @@ class RecordedPlan(_Part):
     preprocess: Preprocess
 
 
+class RecordedNegatives(_Part):
+    """Whether a judge of presence stands beside the network."""
+
+    judge: bool = False
+
+
 class RecordedTraining(_Part):
     """What is needed here of the training's settings in a bundle's ``config.yaml``."""
 
     model: str
     network: dict[str, Setting] = {}
     refine: RefineConfig = RefineConfig()
+    negatives: RecordedNegatives = RecordedNegatives()
     seed: int = 0
 
 
@@ -85,8 +93,10 @@ def restore(bundle: Bundle) -> tuple[SegmentationModel, Preprocess]:
 
 
 def _network(training: RecordedTraining, classes: int) -> SegmentationModel:
-    """The network as it was begun, with the refiner behind it where there is one."""
+    """The network as it was begun, with the judge beside it or the refiner behind it where there is one."""
     network = build(training.model, training.network, classes)
+    if training.negatives.judge and isinstance(network, UNet):
+        network.add_judge()
     refiner = training.refine.build(classes, training.seed)
     return network if refiner is None else Refined(network, refiner)
 

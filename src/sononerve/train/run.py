@@ -20,9 +20,11 @@ from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
 from ..io.atomic import check_folder, write_text
 from ..models import build
+from ..models.unet import UNet
 from ..process import keep_memory
 from ..progress import console, counted
 from ..runtime.bundle import CARD, SCORES, Bundle, RuntimeConfig, write_bundle
+from ..runtime.postprocess import PLAIN, PostProcess
 from .adversarial import build_adversary
 from .appearance import learn_appearance
 from .begun import Begun, learn
@@ -32,6 +34,7 @@ from .card import card
 from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, configured
+from .judge import EMPTY, LOOKS, check_judged, fit_judge
 from .log import training_seconds
 from .pace import PaceError, PaceWatch
 from .plan import Plan, make_plan, whole_rounds
@@ -50,6 +53,7 @@ FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
 CALIBRATING_S = 0.1  # per frame of the tune part that is looked at
 CHOOSING_S = 0.25  # per frame of the tune part that the post-processing is chosen on
+JUDGING_S = 0.03  # per look of the judge at a frame or crop
 KNOWING_S = 0.01  # per frame of the data set, which is read once more to know the test part by its pixels
 
 
@@ -104,10 +108,7 @@ def begin(
     dropped = _dropped(config, dataset, division, out)
     fit_part, tune_part = (division.indices(dataset, config.data.fold, part) for part in ("fit", "tune"))
     fit_part = [i for i in fit_part if dataset.names[i] not in dropped]
-    scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
-    heads = build(config.model, config.network, len(dataset.classes)).heads
-    choosing_s = CALIBRATING_S * frames_looked_at(len(tune_part), heads) + CHOOSING_S * frames_chosen_on(len(tune_part))
-    ends = began - EXPORT_S - scoring_s - choosing_s
+    ends = began - _closing_s(config, dataset, division, len(fit_part), len(tune_part))
     known = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
     seen = warn_of_seen(others, dataset, division, config.data.fold)
     if known is not None:
@@ -142,6 +143,17 @@ def begin(
     run = Begun(config, dataset, division, dropped, fitted, varied, plain, model, loss, plan, start, teachers)
     _announce(run)
     return run
+
+
+def _closing_s(config: TrainConfig, dataset: Dataset, division: Split, fit: int, tune: int) -> float:
+    """Seconds that what comes after the steps will take, with so many frames in the parts fit and tune."""
+    network = build(config.model, config.network, len(dataset.classes))
+    check_judged(config, network)
+    scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
+    choosing_s = CALIBRATING_S * frames_looked_at(tune, network.heads) + CHOOSING_S * frames_chosen_on(tune)
+    crops = min(MOST_CROPS, 2 * len(config.negatives.sizes) * fit)
+    judging_s = JUDGING_S * LOOKS * (fit + crops) if config.negatives.judge else 0.0
+    return EXPORT_S + scoring_s + choosing_s + judging_s
 
 
 def _check_as_before(others: Mapping[str, Bundle], plan: Plan, out: Path) -> None:
@@ -265,7 +277,8 @@ def _feed(
         present = [i for i in fit_part if dataset.present[i]]
         with counted("prepare close-ups") as progress:
             seen = Joined((fitted, *open_canvases(dataset, (present,), close, config.data.cache, progress)))
-    crops = _crops(config, dataset.select(fit_part), preprocess) if config.negatives.share else None
+    needed = config.negatives.share > 0 or config.negatives.judge
+    crops = _crops(config, dataset.select(fit_part), preprocess) if needed else None
     varied = VariedFrames(seen, preprocess, augment, config.seed, crops=crops, share=config.negatives.share)
     return varied, PlainFrames(tuned, preprocess)
 
@@ -322,6 +335,12 @@ def _forget_plan(out: Path) -> None:
 def _finish(run: Begun, out: Path) -> Evaluation:
     """Calibrate, choose the post-processing, score the bundle as a user would run it, and write it with its scores."""
     fold, groups = run.division.fold(run.config.data.fold), run.division.groups
+    rules, judged = PLAIN, list[str]()
+    if isinstance(run.model, UNet) and run.config.negatives.judge:
+        with counted("fit the judge of presence") as progress:
+            judged.append(f"presence: {fit_judge(run.model, run.varied, progress)}")
+        rules = PostProcess(presence=EMPTY)
+        console.print(judged[0])
     calibration = calibrate(run.model, run.plain, [groups[name] for name in fold.tune])
     for reason in calibration.reasons:
         console.print(f"temperature: {reason}")
@@ -331,7 +350,7 @@ def _finish(run: Begun, out: Path) -> Evaluation:
     )
     bundle = configured(Bundle(out / BUNDLE, files, RuntimeConfig(classes=run.dataset.classes)), {})
     with counted("choose the post-processing") as progress:
-        chosen = choose_postprocess(bundle, run.dataset, progress)
+        chosen = choose_postprocess(bundle, run.dataset, progress, rules)
     for reason in chosen.reasons:
         console.print(f"post-processing: {reason}")
     bundle = configured(bundle, {"postprocess": chosen.postprocess.model_dump(mode="json")})
@@ -346,7 +365,7 @@ def _finish(run: Begun, out: Path) -> Evaluation:
         run.division,
         run.fitted,
         calibration,
-        chosen.reasons,
+        (*judged, *chosen.reasons),
         seconds,
         evaluation.scores,
         run.start,

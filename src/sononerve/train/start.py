@@ -16,6 +16,7 @@ from ..data.split import Split
 from ..errors import InputError
 from ..evaluate.run import seen_in_training
 from ..models import MIRRORED, SegmentationModel, build
+from ..models.judge import JUDGE
 from ..models.mirrored import renamed
 from ..runtime.bundle import SPLIT, WEIGHTS, Bundle, Member, told_name
 from .config import TrainConfig
@@ -63,7 +64,8 @@ def load_start(model: SegmentationModel, start: Bundle, config: TrainConfig, cla
     except SafetensorError as error:
         raise InputError(f"{start.source}: {WEIGHTS}: not safetensors ({error}); export the bundle again") from error
     was, is_now = (bool(settings.get(MIRRORED)) for settings in (read_recorded(start).training.network, config.network))
-    found = {renamed(name, was, is_now): tensor for name, tensor in found.items()}
+    without_judge = {name: tensor for name, tensor in found.items() if not name.startswith(f"{JUDGE}.")}
+    found = {renamed(name, was, is_now): tensor for name, tensor in without_judge.items()}
     known, fresh = start.config.classes, model.state_dict()
     fault = misfit(_state(config, len(known)), found)
     if fault is not None:

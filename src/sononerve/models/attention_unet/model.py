@@ -70,4 +70,4 @@ class AttentionUNet(UNet):
         for number, (gate, skip) in enumerate(zip(self.gates, skips[-2::-1], strict=True)):
             gates.append(gate(skip, levels[-1]))
             levels.append(self.climb(number, levels[-1], skip * gates[-1]))
-        return replace(self.answer(levels), gates=tuple(reversed(gates)))
+        return replace(self.judged(self.answer(levels), skips), gates=tuple(reversed(gates)))

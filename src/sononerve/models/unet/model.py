@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal, cast
 
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from ..judge import Judge
 from ..norm import InstanceNorm
 from ..output import Output, SegmentationModel
 
@@ -66,6 +68,8 @@ class UNet(SegmentationModel):
             into = [inputs * config.fold**2, *widths[:-1]]
             self.encoder = nn.ModuleList(_Level(a, b, config) for a, b in zip(into, widths, strict=True))
             skips = widths
+        self.skips = skips
+        self.judge: Judge | None = None
         coarser = [skips[-1], *widths[-2:0:-1]]
         rising = list(zip(coarser, widths[-2::-1], skips[-2::-1], strict=True))
         self.rise = nn.ModuleList(_upsample(coarse, fine, config) for coarse, fine, _ in rising)
@@ -77,13 +81,18 @@ class UNet(SegmentationModel):
         self.pool = nn.MaxPool2d(2)
         self.dropout = nn.Dropout(config.dropout)
 
+    def add_judge(self) -> Judge:
+        """Put a judge of presence beside the decoder, and return it: what it says means nothing yet."""
+        self.judge, self.heads = Judge(self.skips), ("presence",)
+        return self.judge
+
     def forward(self, frames: Float[Tensor, "n k h w"]) -> Output:
         """``(N, inputs, H, W)`` to an `Output`; H and W are multiples of ``divisor``."""
         skips = self.features(frames)
         levels = [skips[-1]]
         for number, skip in enumerate(skips[-2::-1]):
             levels.append(self.climb(number, levels[-1], skip))
-        return self.answer(levels)
+        return self.judged(self.answer(levels), skips)
 
     def features(self, frames: Float[Tensor, "n k h w"]) -> list[Tensor]:
         """The features of every level, finest first."""
@@ -103,6 +112,10 @@ class UNet(SegmentationModel):
     def join(self, number: int, risen: Float[Tensor, "n _c h w"], skip: Float[Tensor, "n _d h w"]) -> Tensor:
         """Level ``number`` of the decoder, from the coarser features, brought to the skip's size, and the skip."""
         return cast(Tensor, self.decoder[number](self.dropout(torch.cat([risen, skip], dim=1))))
+
+    def judged(self, output: Output, skips: list[Tensor]) -> Output:
+        """The output with what the judge says of the encoder's features, finest first, where there is a judge."""
+        return output if self.judge is None else replace(output, presence=self.judge(skips))
 
     def answer(self, levels: list[Tensor]) -> Output:
         """The logits from the decoder's features, coarsest first."""

@@ -1,0 +1,137 @@
+"""A judge of presence is fitted when the training is over, and leaves the masks as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from sononerve.data.augment import Augment
+from sononerve.data.canvases import Canvases
+from sononerve.data.dataset import load_dataset
+from sononerve.data.module import VariedFrames
+from sononerve.data.preprocess import Preprocess
+from sononerve.errors import InputError
+from sononerve.models.unet import UNet, UNetConfig
+from sononerve.runtime.bundle import CARD, Bundle
+from sononerve.runtime.predictor import Predictor
+from sononerve.train.config import TrainConfig
+from sononerve.train.ensemble import join
+from sononerve.train.judge import EMPTY, fit_judge
+from sononerve.train.restore import read_recorded, restore
+from sononerve.train.run import train
+
+Make = Callable[..., TrainConfig]
+JUDGED = {"judge": True, "sizes": (0.4,)}
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def plain(tiny: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training without a judge."""
+    out = tmp_path_factory.mktemp("plain") / "run"
+    train(tiny(), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def judged(tiny: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same training with a judge at its end."""
+    out = tmp_path_factory.mktemp("judged") / "run"
+    train(tiny(negatives=JUDGED), out)
+    return out
+
+
+def discs(count: int, seed: int) -> Canvases:
+    """Speckle, with a bright disc of label 1 in every second frame."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    pairs = []
+    for i in range(count):
+        inside = (rows - rng.integers(10, 22)) ** 2 + (columns - rng.integers(10, 22)) ** 2 < 36
+        labels = (inside & (i % 2 == 0)).astype(np.uint8)
+        pixels = (rng.integers(20, 120, (SIDE, SIDE)) + 100 * labels).astype(np.uint8)
+        pairs.append((pixels, labels))
+    return Canvases(np.array(pairs), np.arange(count))
+
+
+def said(model: UNet, canvases: Canvases, preprocess: Preprocess) -> NDArray[np.float32]:
+    frames = np.stack([preprocess.normalise(canvases[i][0]) for i in range(len(canvases))])
+    with torch.no_grad():
+        presence = model.eval()(torch.from_numpy(frames)[:, None]).presence
+    assert presence is not None
+    return np.asarray(presence.numpy(), np.float32)
+
+
+def test_a_judge_knows_new_frames_with_something_from_those_without_it() -> None:
+    torch.manual_seed(0)
+    model, preprocess = UNet(UNetConfig(width=8, depth=3), classes=1), Preprocess(height=SIDE, width=SIDE)
+    varied = VariedFrames(discs(40, 0), preprocess, Augment(), seed=0, crops=discs(40, 1))
+    assert fit_judge(model, varied) == "fitted to 40 frames and 40 crops, 40 of them without a nerve"
+    found = said(model, discs(40, 2), preprocess)
+    assert (found[::2] > 0).mean() > 0.9
+    assert (found[1::2] < 0).mean() > 0.9
+
+
+def test_masks_are_those_of_the_same_training_without_a_judge(plain: Path, judged: Path, phantom_folder: Path) -> None:
+    without, with_it = (restore(Bundle.open(run))[0].state_dict() for run in (plain, judged))
+    assert {name for name in with_it if name not in without} == {"judge.linear.weight", "judge.linear.bias"}
+    assert all(torch.equal(with_it[name], tensor) for name, tensor in without.items())
+    frame = load_dataset(phantom_folder)[0].frame
+    before, after = (Predictor.load(run).predict(frame) for run in (plain, judged))
+    np.testing.assert_allclose(after.probabilities, before.probabilities, atol=2e-2)  # each has its temperature
+
+
+def test_frames_that_the_judge_holds_for_empty_are_left_empty(judged: Path, phantom_folder: Path) -> None:
+    bundle, dataset = Bundle.open(judged), load_dataset(phantom_folder)
+    assert bundle.config.postprocess.presence == EMPTY
+    assert "without a nerve" in bundle.files[CARD].decode()
+    predictor, (model, preprocess) = Predictor(bundle), restore(bundle)
+    temperature = read_recorded(bundle).temperature.presence
+    for i in range(0, len(dataset), 5):
+        frame = dataset[i].frame
+        canvas = torch.from_numpy(preprocess.normalise(preprocess.frame(frame.pixels)))[None, None]
+        with torch.no_grad():
+            told = model(canvas).presence
+        assert told is not None
+        found = predictor.predict(frame)
+        assert found.presence == pytest.approx(float(torch.sigmoid(told / temperature)), abs=5e-3)
+        assert found.presence >= EMPTY or not found.labels.any()
+
+
+def test_a_training_that_begins_with_a_judged_model_takes_its_network_alone(
+    judged: Path, tiny: Make, tmp_path: Path
+) -> None:
+    data = {"folder": tiny().data.folder}
+    train(tiny(data=data, start=str(judged), network={}, canvas={}, steps=1), tmp_path / "run", judged / "split.json")
+    assert "presence" not in restore(Bundle.open(tmp_path / "run"))[0].heads
+
+
+def test_an_ensemble_of_judged_models_leaves_frames_empty_too(judged: Path, tiny: Make, tmp_path: Path) -> None:
+    train(tiny(negatives=JUDGED, seed=1), tmp_path / "other", judged / "split.json")
+    assert join([Bundle.open(judged), Bundle.open(tmp_path / "other")]).config.postprocess.presence == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"model": "transcgu-net", "network": {}}, "transcgu-net has no place for a judge"),
+        ({"model": "nnunet", "network": {"width": 4}}, "nnunet has no place for a judge"),
+    ],
+)
+def test_networks_without_a_place_for_a_judge_are_told_of(
+    changes: dict[str, object], told: str, tiny: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=told):
+        train(tiny(negatives=JUDGED, **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_judge_goes_with_no_refiner_and_no_second_look(tiny: Make) -> None:
+    for changes in ({"refine": {"folds": 2}}, {"network": {"width": 4, "depth": 3, "mirrored": True}}):
+        with pytest.raises(ValueError, match=r"negatives\.judge: goes with neither"):
+            tiny(negatives=JUDGED, **changes)
