@@ -9,10 +9,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 .PHONY: demo install test test-packages test-slow lint types unit bench docs clean
 
-demo: $(VENV)/.demo  ## Install, then the main job on phantom frames: data, train, evaluate, predict, a page
+demo: $(VENV)/.demo  ## Install, then the main job on phantom frames: data, train from the box, evaluate, predict, a page
 	rm -rf $(DEMO)
 	$(BIN)/sononerve phantom --subjects 60 --frames 4 --out $(DEMO)/phantom
-	$(BIN)/sononerve train $(DEMO)/phantom --budget 5m --out $(DEMO)/run
+	$(BIN)/sononerve train $(DEMO)/phantom --from realtime --budget 5m --out $(DEMO)/run
 	$(BIN)/sononerve evaluate $(DEMO)/phantom --model $(DEMO)/run --out $(DEMO)/evaluation
 	$(BIN)/sononerve predict $(DEMO)/phantom/images --model $(DEMO)/run --out $(DEMO)/masks
 	@echo "Look at $(CURDIR)/$(DEMO)/evaluation/index.html"

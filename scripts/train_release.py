@@ -1,28 +1,29 @@
-"""Train the models that come with sononerve, and the teachers that they learn from where the recipe has some.
+"""Train the models that come with sononerve: one network by three seeds; ``realtime`` is the first, ``accurate`` all.
 
     python scripts/train_release.py usgra-seg --split docs/results/release/outside.json --work release \\
       --elsewhere brachial-plexus --ship
-    python scripts/train_release.py usgra-seg --split docs/results/release/search.json --fold 0 --work release-fold0
+    python scripts/train_release.py usgra-seg --split docs/results/release/search.json --fold 0 --work release-fold0 \
+      --as-trained
 
 The first makes what is shipped, scored on the frames that no search has seen; the second is a fold of the same recipe's
-cross-validation. A training that was interrupted goes on. ``--work`` then holds the runs, each student as one file, and
-release.json with what was run, on what, how long it took and how it scored. ``--elsewhere`` is data that are measured
-on and enter no training.
+cross-validation, which `release_folds.py` puts together. A training that was interrupted goes on. ``--work`` then holds
+the runs, each model as one file, its scores by frame, and release.json with what was run, on what, how long it took and
+how it scored. ``--elsewhere`` is data that are measured on and enter no training.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from sononerve import __version__
 from sononerve.data.dataset import load_dataset
-from sononerve.evaluate.run import evaluate
+from sononerve.data.split import Split
+from sononerve.evaluate.run import Evaluation, evaluate
 from sononerve.evaluate.scores import Scores
 from sononerve.io.atomic import write_text
 from sononerve.process import keep_memory, processor
@@ -36,78 +37,85 @@ from sononerve.train.run import PLAN
 VERB = str(Path(sys.executable).parent / "sononerve")
 NOTE = Path(__file__).parent / "release_note.md"
 CROPS, DRAWN = "crops without a nerve and with it, of the held-out frames", "drawn frames (the phantom)"
-
-
-@dataclass(frozen=True)
-class Training:
-    """A network of the recipe: the words of `sononerve train` that make it, and whether it learns from the teachers."""
-
-    words: tuple[str, ...]
-    taught: bool = False
-
-
-MOBILE = ("--model", "mobile-unet", "--set", "network.width=16", "--set", "network.widest=128")
-TEACHERS: dict[str, Training] = {}
-STUDENTS = {
-    "realtime": Training((*MOBILE, "--size", "256", "--budget", "60m")),
-    "accurate": Training((*MOBILE, "--size", "384", "--set", "network.mirrored=true", "--budget", "60m")),
-}
-RECIPE = TEACHERS | STUDENTS
-ALL = ("--precision", "bf16", "--seed", "0")
+NETWORK = ("--model", "mobile-unet", "--set", "network.width=16", "--set", "network.widest=128", "--size", "256")
+PASSES = 330  # over the frames to fit; twice as many gained nothing
+BATCH, LOOKS = 16, 40
+ALL = (*NETWORK, "--precision", "bf16", "--set", "strength=1", "--set", "negatives.judge=true")
+SEEDS = (0, 1, 2)
+MODELS = {"realtime": SEEDS[:1], "accurate": SEEDS}
 
 
 def main() -> None:
-    """Train what is missing, pack the students, measure them elsewhere, write what came of it."""
+    """Train what is missing, pack the models, measure them elsewhere, write what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--fold", type=int, default=0)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--elsewhere", type=Path, help="data to measure on beside the held-out frames")
-    parser.add_argument("--ship", action="store_true", help="put the students into the package")
-    parser.add_argument("--quick", action="store_true", help="a minute for each network: to try the script")
+    parser.add_argument("--ship", action="store_true", help="put the models into the package")
+    parser.add_argument("--as-trained", action="store_true", help="pack nothing; score what was trained, in fp32")
+    parser.add_argument("--quick", action="store_true", help="40 steps for each network: to try the script")
     told = parser.parse_args()
+    if told.ship and told.as_trained:
+        parser.error("--ship: packs the models; leave --as-trained out")
     keep_memory()
     told.work.mkdir(parents=True, exist_ok=True)
-    for name, training in RECIPE.items():
-        trained(told, name, training)
-    networks = {name: outcome(told.work / name) for name in TEACHERS}
-    for name in STUDENTS:
-        file = packed(told.work / name)
-        others = elsewhere(told, file)
-        add_note(file, others)
-        networks[name] = outcome(told.work / name) | {"elsewhere": {where: dice(s) for where, s in others.items()}}
+    runs, dataset = {seed: trained(told, seed) for seed in SEEDS}, load_dataset(told.data)
+    models: dict[str, dict[str, object]] = {}
+    for name, seeds in MODELS.items():
+        model = joined(told, name, [runs[seed] for seed in seeds])
+        model = model if told.as_trained else packed(told, name, model)
+        found, others = evaluate(Bundle.open(model), dataset), elsewhere(told, model)
+        measured = {"held out": found.scores} | others
+        models[name] = {where: told_of(scores) for where, scores in measured.items()}
+        write_text(told.work / f"{name}.json", by_frame(found))
+        if not told.as_trained:
+            models[name]["bytes"] = model.stat().st_size
         if told.ship:
-            shutil.copy(file, FOLDER / file.name)
+            ship(model, others)
     about = {"sononerve": __version__, "data": told.data.resolve().name, "split": told.split.name, "fold": told.fold}
-    release = {**about, "processor": processor(), "networks": networks}
+    networks = {run.name: training(run) for run in runs.values()}
+    release = about | {"processor": processor(), "command": words(told), "networks": networks, "models": models}
     write_text(told.work / "release.json", json.dumps(release, indent=1) + "\n")
-    print(json.dumps({name: one["dice"] for name, one in networks.items()}))
+    print(json.dumps({name: one["held out"] for name, one in models.items()}))
 
 
-def trained(told: argparse.Namespace, name: str, training: Training) -> None:
-    """Train it, or go on where it stopped; nothing where it is finished."""
-    run = told.work / name
-    if (run / SCORES).is_file():
-        return
-    words = ["--resume"]
-    if not run.is_dir():
-        words = ["--split", str(told.split), "--fold", str(told.fold), *ALL, *training.words]
-        words += ["--budget", "1m"] if told.quick else []
-        if training.taught:
-            words += [word for teacher in TEACHERS for word in ("--teacher", str(told.work / teacher))]
-    subprocess.run([VERB, "train", str(told.data), "--out", str(run), *words], check=True)
+def trained(told: argparse.Namespace, seed: int) -> Path:
+    """The run of a seed, trained here, or gone on with; nothing where it is finished."""
+    run = Path(told.work / f"seed{seed}")
+    if not (run / SCORES).is_file():
+        further = ["--resume"] if run.is_dir() else [*words(told), "--seed", str(seed)]
+        subprocess.run([VERB, "train", str(told.data), "--out", str(run), *further], check=True)
+    return run
 
 
-def packed(run: Path) -> Path:
-    """The run as one small file, in int8 alone."""
-    file = run.with_suffix(".sono")
-    words = ["--precision", "int8", "--slim", "--overwrite"]
-    subprocess.run([VERB, "export", str(run), *words, "-o", str(file)], check=True)
+def words(told: argparse.Namespace) -> list[str]:
+    """What every training is told beside its seed."""
+    frames = len(Split.read(told.split).folds[told.fold].fit)
+    steps = LOOKS if told.quick else LOOKS * ceil(PASSES * frames / BATCH / LOOKS)
+    return ["--split", str(told.split), "--fold", str(told.fold), *ALL, "--set", f"steps={steps}"]
+
+
+def joined(told: argparse.Namespace, name: str, runs: list[Path]) -> Path:
+    """The run, or several as one model."""
+    if len(runs) == 1:
+        return runs[0]
+    model = Path(told.work / f"{name}-fp32.sono")
+    subprocess.run([VERB, "ensemble", *map(str, runs), "--out", str(model), "--overwrite"], check=True)
+    return model
+
+
+def packed(told: argparse.Namespace, name: str, model: Path) -> Path:
+    """The model as one small file, in int8 alone; made once."""
+    file = Path(told.work / f"{name}.sono")
+    if not file.is_file():
+        whole = ["--precision", "int8", "--slim", "--data", str(told.data), "-o", str(file)]
+        subprocess.run([VERB, "export", str(model), *whole], check=True)
     return file
 
 
-def elsewhere(told: argparse.Namespace, file: Path) -> dict[str, Scores]:
+def elsewhere(told: argparse.Namespace, model: Path) -> dict[str, Scores]:
     """Scores on crops of the held-out frames, half of them without a nerve, on drawn frames, and on other data."""
     part = ["--split", str(told.split), "--fold", str(told.fold), "--part", "test"]
     folders = {
@@ -116,46 +124,55 @@ def elsewhere(told: argparse.Namespace, file: Path) -> dict[str, Scores]:
     }
     if told.elsewhere is not None:
         folders[told.elsewhere.resolve().name] = told.elsewhere
-    return {where: evaluate(Bundle.open(file), load_dataset(folder)).scores for where, folder in folders.items()}
+    return {where: evaluate(Bundle.open(model), load_dataset(folder)).scores for where, folder in folders.items()}
 
 
-def _made(folder: Path, *words: str) -> Path:
+def _made(folder: Path, *command: str) -> Path:
     """A data set by a verb, once."""
     if not folder.is_dir():
-        subprocess.run([VERB, *words, "--out", str(folder)], check=True)
+        subprocess.run([VERB, *command, "--out", str(folder)], check=True)
     return folder
 
 
-def add_note(file: Path, others: dict[str, Scores]) -> None:
-    """Put to the end of its card how it scores elsewhere, and what is to be said of it in words."""
+def ship(model: Path, others: dict[str, Scores]) -> None:
+    """Put the model into the package, its card with how it scores elsewhere and what is to be said of it in words."""
     tables = [f"## On {where}\n\n{score_table(scores)}" for where, scores in others.items()]
-    zip_bundle(noted(Bundle.open(file), "\n\n".join([*tables, NOTE.read_text(encoding="utf-8")])), file)
+    FOLDER.mkdir(exist_ok=True)
+    zip_bundle(noted(Bundle.open(model), "\n\n".join([*tables, NOTE.read_text(encoding="utf-8")])), FOLDER / model.name)
 
 
-def outcome(run: Path) -> dict[str, object]:
-    """What a network took, and its Dice on the held-out frames: a student's as it is packed."""
-    file = run.with_suffix(".sono")
-    bundle, plan = Bundle.open(file if file.is_file() else run), Plan.read(run / PLAN)
-    classes = json.loads(bundle.files[SCORES])["overall"]["classes"]
+def training(run: Path) -> dict[str, object]:
+    """What a network took."""
+    plan = Plan.read(run / PLAN)
     return {
-        "command": ["sononerve", "train", "DATA", *ALL, *RECIPE[run.name].words],
         "steps": plan.steps,
         "minutes_of_steps": round(training_seconds(run) / 60, 1),
+        "accelerator": plan.choices.accelerator,
         "parameters": plan.parameters,
-        "bytes": file.stat().st_size if file.is_file() else None,
-        "dice": {name: one["scores"]["dice"] for name, one in classes.items()},
     }
 
 
-def dice(scores: Scores) -> dict[str, object]:
-    """Dice of each class with its interval, and false positives."""
-    return {
+def by_frame(evaluation: Evaluation) -> str:
+    """JSON of each held-out frame: its group, presence, and the Dice of each class that it holds."""
+    frames = [
+        {"name": one.name, "group": one.group, "presence": one.presence}
+        | {"dice": {name: scored.dice for name, scored in one.classes.items()}}
+        for one in evaluation.results
+    ]
+    return json.dumps(frames, indent=1) + "\n"
+
+
+def told_of(scores: Scores) -> dict[str, object]:
+    """Dice of each class with its interval, false positives, and how well presence is told."""
+    told: dict[str, object] = {
         name: {
             "dice": None if (found := one.scores["dice"]) is None else [found.value, found.low, found.high],
             "false_positive_rate": None if (rate := one.false_positive_rate) is None else rate.value,
         }
         for name, one in scores.overall.classes.items()
     }
+    auroc = scores.overall.presence_auroc
+    return told | {"presence_auroc": None if auroc is None else [auroc.value, auroc.low, auroc.high]}
 
 
 if __name__ == "__main__":
