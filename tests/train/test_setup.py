@@ -61,10 +61,11 @@ def divided(dataset: Dataset, groups: int = GROUPS) -> Split:
     )
 
 
-def told(dataset: Dataset, groups: int = GROUPS) -> str:
+def told(dataset: Dataset, groups: int = GROUPS, **changes: object) -> str:
     """What is said of it before a training."""
     config = TrainConfig.model_validate(
         {"data": {"folder": dataset.folder}, "steps": 1, "network": {"width": 2, "depth": 3}, "precision": "32"}
+        | changes
     )
     division = divided(dataset, groups)
     fitted = dataset.select(division.indices(dataset, 0, "fit"))
@@ -104,6 +105,7 @@ def test_a_whole_set_of_clear_frames_says_only_that_none_is_empty(frames: Make) 
     dataset = frames([disc(20 + i % 20) for i in range(160)])
     assert told(dataset).splitlines() == [line for line in told(dataset).splitlines() if "is empty" in line]
     assert "no frame to fit is empty" in told(dataset)
+    assert told(dataset, negatives={"judge": True}) == told(dataset, negatives={"share": 0.2}) == ""
 
 
 def test_few_frames_are_told(frames: Make) -> None:

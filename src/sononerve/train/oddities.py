@@ -13,10 +13,13 @@ FAINT = 0.15  # standard deviations of the frame between a nerve and what is aro
 MOST_COVERED = 0.6  # of the frame
 
 
-def oddities(dataset: Dataset, division: Split, fold: int, fitted: Dataset, facts: Facts) -> list[str]:
+def oddities(
+    dataset: Dataset, division: Split, fold: int, fitted: Dataset, facts: Facts, crops: bool = False
+) -> list[str]:
     """What is odd about the data of a fold; ``fitted`` are the frames to fit, without those left out, of ``facts``.
 
-    Raises `InputError` where there is nothing to learn: no frame to fit holds any class.
+    ``crops``: whether crops without a nerve are made of them in training. Raises `InputError` where there is nothing to
+    learn: no frame to fit holds any class.
     """
     parts = {part: dataset.select(division.indices(dataset, fold, part)) for part in PARTS} | {"fit": fitted}
     if not fitted.areas.any():
@@ -24,7 +27,7 @@ def oddities(dataset: Dataset, division: Split, fold: int, fitted: Dataset, fact
             f"{dataset.folder}: every mask of the {len(fitted)} frames to fit is empty: there is nothing to learn; are "
             "the masks the right ones?"
         )
-    return [*_few(parts, division), *_classes(parts), *_frames(fitted, facts)]
+    return [*_few(parts, division), *_classes(parts), *_frames(fitted, facts, crops)]
 
 
 def _few(parts: dict[Part, Dataset], division: Split) -> list[str]:
@@ -53,9 +56,9 @@ def _classes(parts: dict[Part, Dataset]) -> list[str]:
     return told
 
 
-def _frames(fitted: Dataset, facts: Facts) -> list[str]:
+def _frames(fitted: Dataset, facts: Facts, crops: bool) -> list[str]:
     told = []
-    if not facts.empty:
+    if not (facts.empty or crops):
         told.append(
             "no frame to fit is empty: the network does not learn to leave a frame empty; --set negatives.judge=true "
             "lets it, or 'sononerve negatives', which makes empty ones"
