@@ -1,6 +1,6 @@
 """Frames a second on a GPU by batch size: our networks against smp's U-Net with ResNet-34 and nnU-Net's 2D network.
 
-    python benchmarks/gpu.py --out docs/results/runtime/gpu.json
+    python benchmarks/gpu.py --out benchmarks/results/gpu.json
 
 All in PyTorch, in 16 bit, from uint8 frames of 562 x 542 in pinned memory to uint8 label maps there, scaling included,
 weights random: only the time is told. Ours see 256 x 256 and are scaled back; smp's sees the frame padded to a multiple
@@ -120,7 +120,7 @@ def ready(network: nn.Module) -> nn.Module:
 
 
 def on_canvas(network: Answer) -> Answer:
-    """As our graphs do: scaled to the canvas, normalised by frame, answered, scaled back."""
+    """Much as our graphs do, but the canvas squashed: scaled, normalised by frame, answered, scaled back."""
 
     def answer(frames: Tensor) -> Tensor:
         canvas = F.interpolate(frames.float(), (CANVAS, CANVAS), mode="area")

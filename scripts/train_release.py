@@ -2,7 +2,7 @@
 
     python scripts/train_release.py usgra-seg --split docs/results/release/outside.json --work release \\
       --elsewhere brachial-plexus --ship
-    python scripts/train_release.py usgra-seg --split docs/results/release/search.json --fold 0 --work release-fold0 \
+    python scripts/train_release.py usgra-seg --split docs/results/release/search.json --fold 0 --work release-fold0 \\
       --as-trained
 
 The first makes what is shipped, scored on the frames that no search has seen; the second is a fold of the same recipe's
@@ -40,7 +40,7 @@ CROPS, DRAWN = "crops without a nerve and with it, of the held-out frames", "dra
 NETWORK = ("--model", "mobile-unet", "--set", "network.width=16", "--set", "network.widest=128", "--size", "256")
 PASSES = 330  # over the frames to fit; twice as many gained nothing
 BATCH, LOOKS = 16, 40
-ALL = (*NETWORK, "--precision", "bf16", "--set", "strength=1", "--set", "negatives.judge=true")
+ALL = (*NETWORK, "--batch", str(BATCH), "--precision", "bf16", "--set", "strength=1", "--set", "negatives.judge=true")
 SEEDS = (0, 1, 2)
 MODELS = {"realtime": SEEDS[:1], "accurate": SEEDS}
 

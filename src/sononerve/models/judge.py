@@ -1,4 +1,4 @@
-"""A judge beside a U-Net: whether there is a nerve, from the encoder's features. The mask is not touched by it."""
+"""A judge beside a U-Net: whether there is a nerve, from the encoder's features. The network stays as it is."""
 
 from __future__ import annotations
 
