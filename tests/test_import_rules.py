@@ -112,6 +112,7 @@ import sononerve
 predictor = sononerve.Predictor.load(sys.argv[1])
 answer = predictor.predict(sononerve.Frame(np.full((30, 40), 100, np.uint8)))
 assert answer.labels.sum() == 1200, answer.labels.sum()
+assert "scipy" not in sys.modules, "a fifth of a second before the first mask"
 sononerve.load_dataset, sononerve.split, sononerve.phantom.PhantomConfig, sononerve.InputError
 from sononerve.evaluate.run import evaluate
 from sononerve import cli

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +58,27 @@ def test_threads_of_any_engine_may_share_one_graph(bundle: Path, engine: EngineN
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda frame: predictor.predict(frame).labels, frames))
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+ALL_AT_ONCE = """
+import sys, threading
+import numpy as np
+from sononerve.runtime.bundle import GRAPH, Bundle
+from sononerve.runtime.engine import EngineChoice, open_engine
+sys.setswitchinterval(1e-6)
+engine, started = open_engine(Bundle.open(sys.argv[1]), GRAPH, EngineChoice(engine=sys.argv[2])), threading.Barrier(40)
+def look():
+    started.wait()
+    engine.run({"frame": np.zeros((1, 1, 30, 40), np.uint8)})
+for thread in [threading.Thread(target=look) for _ in range(40)]:
+    thread.start()
+"""
+
+
+def test_threads_may_give_a_process_its_first_frames(bundle: Path, engine: EngineName) -> None:
+    for _ in range(3):  # in OpenVINO it ended in a deadlock two times in three
+        command = [sys.executable, "-c", ALL_AT_ONCE, str(bundle), engine]
+        assert subprocess.run(command, timeout=60, check=False).returncode == 0
 
 
 def test_int8_without_a_graph_for_it_says_how_to_make_one(bundle: Path) -> None:

@@ -104,3 +104,15 @@ def test_an_error_in_order_is_told(at_once: int) -> None:
     assert [next(found), next(found)] == [-1, -1]
     with pytest.raises(ZeroDivisionError):
         list(found)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_what_came_before_the_items_failed_is_used(at_once: int) -> None:
+    def two() -> Iterator[int]:
+        yield from (1, 2)
+        raise OSError("cable")
+
+    found = in_order(two(), lambda number: -number, at_once)
+    assert [next(found), next(found)] == [-1, -2]
+    with pytest.raises(OSError, match="cable"):
+        next(found)

@@ -81,7 +81,7 @@ def video(
     Every frame of a file is segmented. A camera's frames are dropped rather than waited for; Ctrl-C ends it, and what
     was recorded is kept. Regions keep their number while they are seen.
     """
-    from ..process import keep_memory
+    from ..process import keep_memory, one_thread
     from ..runtime.installed import named_or_usual
     from ..runtime.predictor import Predictor
     from ..runtime.recording import Kept, check_free
@@ -104,7 +104,8 @@ def video(
     told, failed = [], False
     for source, folder in folders.items():
         try:
-            summary = _record(predictor, source, folder, spacing, Smoothing(smooth, motion), seconds, kept)
+            with one_thread():  # OpenCV's: the engine's have the cores
+                summary = _record(predictor, source, folder, spacing, Smoothing(smooth, motion), seconds, kept)
         except InputError as error:
             typer.echo(f"sononerve: {error}", err=True)
             failed = True

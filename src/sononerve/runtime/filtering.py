@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
 
 from ..errors import InputError
 from .engine import Engine
@@ -66,6 +65,8 @@ def threshold_for(presences: Sequence[Sequence[float]], sensitivity: float) -> f
 
 def _lost_frames(count: int, sensitivity: float) -> int:
     """How many of ``count`` independent frames may fail while they still show the share."""
+    from scipy.special import bdtr  # a fifth of a second that a model without a filter need not wait for
+
     as_few = bdtr(np.arange(count + 1), count, 1 - sensitivity)  # how likely so few are lost, from 0 on
     lost = int((as_few <= LUCK + ROUNDING).sum()) - 1
     if lost < 0:

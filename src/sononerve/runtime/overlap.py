@@ -116,15 +116,22 @@ class Behind(Generic[T]):
 
 
 def in_order(items: Iterable[T], use: Callable[[T], U], at_once: int) -> Iterator[U]:
-    """What ``use`` makes of each item, in their order, of so many at the same time."""
+    """What ``use`` makes of each item, in their order, of so many at the same time.
+
+    What ``items`` raises is raised when all that came before it is used.
+    """
     if at_once == 1:
         yield from map(use, items)
         return
+    coming, fault = iter(items), None
     with ThreadPoolExecutor(at_once, thread_name_prefix="at-once") as pool:
         pending: deque[Future[U]] = deque()
-        for item in items:
-            pending.append(pool.submit(use, item))
-            if len(pending) > at_once:
+        while fault is None:
+            try:
+                pending.append(pool.submit(use, next(coming)))
+            except Exception as error:  # StopIteration too
+                fault = error
+            while pending and (fault is not None or len(pending) > at_once):
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+    if not isinstance(fault, StopIteration):
+        raise fault

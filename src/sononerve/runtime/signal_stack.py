@@ -11,6 +11,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 DISABLED = 2  # SS_DISABLE
 
@@ -19,12 +20,17 @@ class _Stack(ctypes.Structure):
     _fields_ = (("place", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
 def signal_stack() -> tuple[int, int] | None:
     """Address and bytes of this thread's own stack for signals; None where it has none, or that cannot be told."""
     if not sys.platform.startswith("linux"):
         return None
     found = _Stack()
-    ctypes.CDLL(None).sigaltstack(None, ctypes.byref(found))
+    _libc().sigaltstack(None, ctypes.byref(found))
     return None if found.flags & DISABLED else (int(found.place or 0), int(found.size))
 
 
@@ -37,4 +43,4 @@ def kept_signal_stack() -> Iterator[None]:
     finally:
         if signal_stack() != before:
             wanted = _Stack(None, DISABLED, 0) if before is None else _Stack(before[0], 0, before[1])
-            ctypes.CDLL(None).sigaltstack(ctypes.byref(wanted), None)
+            _libc().sigaltstack(ctypes.byref(wanted), None)

@@ -137,10 +137,18 @@ def _shrunk(pixels: Bytes, side: int) -> Bytes:
 def _places(flow: Floats, shape: tuple[int, int], area: Area) -> Places:
     """Where in the last frame (H, W) the pixels of ``area`` were: columns and rows, each ``(h, w)``."""
     height, width = shape
-    whole = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)[area.slices]
-    columns = np.arange(area.left, area.right, dtype=np.float32) + whole[..., 0] * np.float32(width / flow.shape[1])
+    moved = _enlarged(flow, shape, area)
+    columns = np.arange(area.left, area.right, dtype=np.float32) + moved[..., 0] * np.float32(width / flow.shape[1])
     rows = np.arange(area.top, area.bottom, dtype=np.float32)[:, None]
-    return columns, rows + whole[..., 1] * np.float32(height / flow.shape[0])
+    return columns, rows + moved[..., 1] * np.float32(height / flow.shape[0])
+
+
+def _enlarged(flow: Floats, shape: tuple[int, int], area: Area) -> Floats:
+    """What ``flow`` ``(h, w, 2)`` is within ``area`` of a frame (H, W), between its pixels: no more is computed."""
+    down, across = (small / large for small, large in zip(flow.shape, shape, strict=False))
+    lay = np.array([[across, 0, (area.left + 0.5) * across - 0.5], [0, down, (area.top + 0.5) * down - 0.5]])
+    size, way = area.shape[::-1], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(flow, lay, size, flags=way, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _at(picture: Picture, places: Places) -> Picture:

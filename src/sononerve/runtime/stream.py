@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from ..errors import InputError
 from ..frame import Frame, Segmentation
 from ..io.stream import Stream
-from .overlap import Ahead
+from .answer import Answer
+from .overlap import Ahead, in_order
 from .predictor import Predictor
 from .smoothing import Smoother, Smoothing
 from .tracking import Region, Tracker
 
 READ_AHEAD = 4  # frames of a file
+LOOKED_AT = 2  # of its frames at the same time, so that cores that wait for one work on the other
 STEADY = Smoothing()
 
 
@@ -47,17 +49,29 @@ def segment_stream(predictor: Predictor, stream: Stream, smoothing: Smoothing = 
     ...     print(moment.time_s, moment.segmentation.presence)
     """
     smooth, track = Smoother(smoothing, 1 / stream.fps), Tracker()
-    shape: tuple[int, int] | None = None
+
+    def look(numbered: tuple[int, Frame]) -> tuple[int, Frame, Answer]:
+        index, frame = numbered
+        return index, frame, predictor.look([frame])
+
     with Ahead(_timed(stream), 1 if stream.live else READ_AHEAD, drop=stream.live) as frames:
-        for index, frame in frames:
-            if shape is not None and frame.shape != shape:
-                raise InputError(
-                    f"{frame.source or stream.name}: frame {index} has {frame.shape} rows and columns, those before "
-                    f"{shape}; expected one size: predict them as single frames"
-                )
-            shape = frame.shape
-            segmentation = predictor.decide(frame, smooth(frame, predictor.look([frame])))
+        at_once = 1 if stream.live else max(LOOKED_AT, predictor.at_once)
+        for index, frame, answer in in_order(_of_one_size(frames, stream.name), look, at_once):
+            segmentation = predictor.decide(frame, smooth(frame, answer))
             yield Moment(index, segmentation, track(segmentation, frame.time_s or 0.0), frames.dropped)
+
+
+def _of_one_size(frames: Iterator[tuple[int, Frame]], name: str) -> Iterator[tuple[int, Frame]]:
+    """The frames; raise `InputError` at the first that has not the size of those before it."""
+    shape: tuple[int, int] | None = None
+    for index, frame in frames:
+        if shape is not None and frame.shape != shape:
+            raise InputError(
+                f"{frame.source or name}: frame {index} has {frame.shape} rows and columns, those before {shape}; "
+                "expected one size: predict them as single frames"
+            )
+        shape = frame.shape
+        yield index, frame
 
 
 def _timed(stream: Stream) -> Iterator[tuple[int, Frame]]:
