@@ -19,6 +19,7 @@ from ..io import frames
 from ..io.atomic import blamed_on, check_folder, write_bytes
 from ..io.images import write_png
 from ..overlay import overlay
+from ..process import one_thread
 from .overlap import Ahead, Behind, in_order
 from .predictor import Predictor
 
@@ -166,6 +167,7 @@ def predict_files(
     skipped = len(targets) - len(lacking_ones)
     saver = _Saver(predictor, out, wanted, rows, lambda done: progress and progress(skipped + done, len(targets)))
     with (
+        one_thread(),
         Ahead(_read(lacking_ones, spacing_mm, failed), READ_AHEAD) as readings,
         Behind(saver.save, MOST_BEHIND) as behind,
     ):

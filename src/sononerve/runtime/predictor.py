@@ -70,8 +70,11 @@ class Predictor:
 
     @property
     def at_once(self) -> int:
-        """How many threads should ask it at a time, for the most answers a second."""
-        return self.choice.at_once
+        """How many threads should ask it at a time, for the most answers a second: two, or as many as it has streams.
+
+        While the cores look at one frame, the other is measured.
+        """
+        return max(2, self.choice.at_once)
 
     @property
     def tells_uncertainty(self) -> bool:

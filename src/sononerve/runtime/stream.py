@@ -15,7 +15,6 @@ from .smoothing import Smoother, Smoothing
 from .tracking import Region, Tracker
 
 READ_AHEAD = 4  # frames of a file
-LOOKED_AT = 2  # of its frames at the same time, so that cores that wait for one work on the other
 STEADY = Smoothing()
 
 
@@ -55,7 +54,7 @@ def segment_stream(predictor: Predictor, stream: Stream, smoothing: Smoothing = 
         return index, frame, predictor.look([frame])
 
     with Ahead(_timed(stream), 1 if stream.live else READ_AHEAD, drop=stream.live) as frames:
-        at_once = 1 if stream.live else max(LOOKED_AT, predictor.at_once)
+        at_once = 1 if stream.live else predictor.at_once
         for index, frame, answer in in_order(_of_one_size(frames, stream.name), look, at_once):
             segmentation = predictor.decide(frame, smooth(frame, answer))
             yield Moment(index, segmentation, track(segmentation, frame.time_s or 0.0), frames.dropped)
