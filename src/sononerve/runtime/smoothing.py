@@ -75,8 +75,7 @@ class Smoother:
         if flow is None:
             same = _likeness(small, last_small) >= SAME_AS_IT_IS
         else:
-            places = _places(flow, (small.shape[0], small.shape[1]), Area(0, small.shape[0], 0, small.shape[1]))
-            same = _likeness(small, _at(last_small, places)) >= SAME_SCENE
+            same = _likeness(small, _at(last_small, _places(flow, small.shape))) >= SAME_SCENE
         if not same:
             return answer
         return Answer(
@@ -95,15 +94,15 @@ class Smoother:
 def _blended(new: Floats, old: Floats, weight: np.float32, flow: Floats | None) -> Floats:
     """Probabilities ``(1, C, H, W)`` of which the old ones, moved, weigh so much, where either is something."""
     farthest = 0 if flow is None else math.ceil(float(np.abs(flow).max()) * new.shape[3] / flow.shape[1])
-    areas = [Area.above(each[0].max(0), NOTHING, margin) for each, margin in ((new, 0), (old, farthest))]
-    told = [area for area in areas if area is not None]
-    if not told:
-        return new
-    area, blend = Area.around(told), new.copy()
-    places = None if flow is None else _places(flow, (new.shape[2], new.shape[3]), area)
-    for label, before in enumerate(old[0]):
-        window = blend[0, label][area.slices]
-        window += weight * ((before[area.slices] if places is None else _at(before, places)) - window)
+    places = None if flow is None else _places(flow, (new.shape[2], new.shape[3]))
+    blend = new.copy()
+    for now, before in zip(blend[0], old[0], strict=True):
+        areas = [Area.above(now, NOTHING), Area.above(before, NOTHING, farthest)]
+        told = [area for area in areas if area is not None]
+        if told:
+            area = Area.around(told).slices
+            moved = before[area] if places is None else _at(before, (places[0][area], places[1][area]))
+            now[area] = cv2.addWeighted(now[area], 1 - float(weight), moved, float(weight), 0)
     return blend
 
 
@@ -134,21 +133,19 @@ def _shrunk(pixels: Bytes, side: int) -> Bytes:
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _places(flow: Floats, shape: tuple[int, int], area: Area) -> Places:
-    """Where in the last frame (H, W) the pixels of ``area`` were: columns and rows, each ``(h, w)``."""
+def _places(flow: Floats, shape: tuple[int, int]) -> Places:
+    """Where in the last frame (H, W) the pixels of this one were: columns and rows, each ``(H, W)``."""
     height, width = shape
-    moved = _enlarged(flow, shape, area)
-    columns = np.arange(area.left, area.right, dtype=np.float32) + moved[..., 0] * np.float32(width / flow.shape[1])
-    rows = np.arange(area.top, area.bottom, dtype=np.float32)[:, None]
-    return columns, rows + moved[..., 1] * np.float32(height / flow.shape[0])
-
-
-def _enlarged(flow: Floats, shape: tuple[int, int], area: Area) -> Floats:
-    """What ``flow`` ``(h, w, 2)`` is within ``area`` of a frame (H, W), between its pixels: no more is computed."""
-    down, across = (small / large for small, large in zip(flow.shape, shape, strict=False))
-    lay = np.array([[across, 0, (area.left + 0.5) * across - 0.5], [0, down, (area.top + 0.5) * down - 0.5]])
-    size, way = area.shape[::-1], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(flow, lay, size, flags=way, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    columns, rows = (
+        np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+        for plane in (
+            flow[..., 0] * np.float32(width / flow.shape[1]),
+            flow[..., 1] * np.float32(height / flow.shape[0]),
+        )
+    )
+    columns += np.arange(width, dtype=np.float32)
+    rows += np.arange(height, dtype=np.float32)[:, None]
+    return columns, rows
 
 
 def _at(picture: Picture, places: Places) -> Picture:

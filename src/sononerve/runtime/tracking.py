@@ -72,13 +72,13 @@ class Tracker:
 def pieces(segmentation: Segmentation) -> list[Region]:
     """The pieces of the mask, the largest first, not yet numbered: their track is 0."""
     labels, spacing = segmentation.labels, segmentation.frame.spacing_mm
-    marked = Area.above(labels, 0)
-    if marked is None:
-        return []
     found, least = [], SMALLEST * labels.size
     for label, name in enumerate(segmentation.classes, start=1):
-        inside = (labels[marked.slices] == label).astype(np.uint8)
-        _, _, stats, centres = cv2.connectedComponentsWithStats(inside, connectivity=8)
+        inside = (labels == label).view(np.uint8)
+        marked = Area.above(inside, 0)
+        if marked is None:
+            continue
+        _, _, stats, centres = cv2.connectedComponentsWithStats(inside[marked.slices], connectivity=8)
         for (left, top, width, height, area), (x, y) in list(zip(stats.tolist(), centres.tolist(), strict=True))[1:]:
             if area >= least:
                 area_mm2 = None if spacing is None else area * spacing[0] * spacing[1]
