@@ -77,10 +77,12 @@ def test_the_rules_of_one_class_leave_the_other_alone() -> None:
     assert found.tolist() == [[1, 1, 0, 2, 0], [0] * 5, [2, 2, 0, 0, 0]]
 
 
-def test_a_frame_of_little_presence_is_left_empty() -> None:
+def test_of_a_frame_of_little_presence_the_first_class_alone_is_left_out() -> None:
     gated = PostProcess(presence=0.4)
-    assert not gated.labels(RING, presence=0.39).any()
-    assert np.array_equal(gated.labels(RING, presence=0.4), label_map(RING))
+    plain = label_map(RING)
+    assert set(np.unique(plain)) == {0, 1, 2}
+    assert np.array_equal(gated.labels(RING, presence=0.4), plain)
+    assert np.array_equal(gated.labels(RING, presence=0.39), np.where(plain == 1, 0, plain))
 
 
 def test_blur_takes_specks_away() -> None:

@@ -14,7 +14,7 @@ from sononerve.data.dataset import load_dataset
 from sononerve.data.module import Batch
 from sononerve.data.split import split
 from sononerve.evaluate.run import evaluate
-from sononerve.models.output import Head, Output, SegmentationModel
+from sononerve.models.output import Encoded, FilteringModel, Head, Output, SegmentationModel
 from sononerve.runtime.bundle import Bundle
 from sononerve.train.calibrate import (
     FEWEST,
@@ -69,6 +69,18 @@ class TooSure(SegmentationModel):
         return Output(logits=4 * frames, presence=3 * frames[:, 0, 0, 0] if self.has_heads else None)
 
 
+class Filtering(TooSure, FilteringModel):
+    """The same as a network that may be filtered early, whole."""
+
+    def encode(self, frames: torch.Tensor) -> Encoded:
+        """Not asked for."""
+        raise NotImplementedError
+
+    def decode(self, encoded: Encoded) -> Output:
+        """Not asked for."""
+        raise NotImplementedError
+
+
 class Frames:
     """Frames by number that are honest logits, each with labels drawn by them: in some none at all."""
 
@@ -119,7 +131,7 @@ def test_frames_of_one_kind_leave_presence_alone_and_say_so(empty: int) -> None:
 
 def test_what_presence_says_is_kept_by_subject() -> None:
     frames = Frames(12, empty=3)
-    found = calibrate(TooSure(heads=True), frames, ["a", "b", "c", "d"] * 3)
+    found = calibrate(Filtering(heads=True), frames, ["a", "b", "c", "d"] * 3)
     said = torch.sigmoid(3 * frames.frames[:, 0, 0, 0]).tolist()
     assert found.presences == tuple(
         pytest.approx(sorted(said[i] for i in of)) for of in ((3, 7, 11), (4, 8), (5, 9), (6, 10))
@@ -128,7 +140,7 @@ def test_what_presence_says_is_kept_by_subject() -> None:
 
 def test_every_frame_with_a_nerve_tells_its_presence_though_fewer_tell_the_temperature() -> None:
     frames = Frames(MOST_FRAMES + 60, empty=7)
-    found = calibrate(TooSure(heads=True), frames, ["one subject"] * len(frames))
+    found = calibrate(Filtering(heads=True), frames, ["one subject"] * len(frames))
     said = torch.sigmoid(3 * frames.frames[7:, 0, 0, 0] / found.temperatures.presence)
     assert found.presences[0] == pytest.approx(sorted(said.tolist()), abs=1e-6)
     assert f"fits {MOST_FRAMES} frames" in found.reasons[0]
@@ -137,7 +149,8 @@ def test_every_frame_with_a_nerve_tells_its_presence_though_fewer_tell_the_tempe
 def test_a_presence_that_is_surely_none_is_0() -> None:
     frames = Frames(20)
     frames.frames[3, 0, 0, 0] = -1000
-    assert calibrate(TooSure(heads=True), frames, ["one subject"] * 20).presences[0][0] == 0
+    assert calibrate(Filtering(heads=True), frames, ["one subject"] * 20).presences[0][0] == 0
+    assert calibrate(TooSure(heads=True), frames, ["one subject"] * 20).presences == ()
 
 
 @pytest.mark.parametrize(("heads", "most"), [((), MOST_FRAMES), (("presence", "box"), MOST_PRESENCES)])

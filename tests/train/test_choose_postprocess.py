@@ -17,7 +17,7 @@ from sononerve.data.split import split
 from sononerve.evaluate.run import evaluate
 from sononerve.io.images import write_png
 from sononerve.runtime.bundle import Bundle, write_bundle
-from sononerve.runtime.postprocess import PLAIN
+from sononerve.runtime.postprocess import PLAIN, PostProcess
 from sononerve.train.export import configured
 from sononerve.train.postprocess import choose_postprocess
 
@@ -85,3 +85,31 @@ def test_few_subjects_tell_nothing(tmp_path: Path, subjects: int) -> None:
     chosen = choose_postprocess(bundle_for(dataset, tmp_path / "bundle"), dataset)
     assert chosen.postprocess == PLAIN
     assert "subjects or clusters, of which 5 are needed" in chosen.reasons[0]
+
+
+def test_a_presence_that_costs_nothing_stays_and_is_told_beside_what_gains(tmp_path: Path) -> None:
+    dataset = data(tmp_path / "frames", subjects=70, specks=8)
+    begun = PostProcess(presence=0.4)
+    chosen = choose_postprocess(bundle_for(dataset, tmp_path / "bundle"), dataset, begun=begun)
+    assert chosen.postprocess.presence == 0.4
+    assert chosen.postprocess.classes[0].largest
+    assert chosen.reasons[0] == "label 1 left out of frames of presence below 0.4: set beforehand"
+    assert chosen.reasons[1].startswith("label 1: largest piece alone: Dice +")
+
+
+def test_a_presence_that_loses_every_nerve_is_lowered_without_any_empty_frame(tmp_path: Path) -> None:
+    dataset = data(tmp_path / "frames", subjects=40, specks=0)
+    begun = PostProcess(presence=0.95)
+    chosen = choose_postprocess(bundle_for(dataset, tmp_path / "bundle"), dataset, begun=begun)
+    assert chosen.postprocess == PostProcess(presence=0.5)
+    assert [reason.partition(": Dice +1.000")[0] for reason in chosen.reasons] == [
+        "label 1 left out of frames of presence below 0.5"
+    ]
+
+
+def test_few_subjects_leave_a_presence_as_it_was(tmp_path: Path) -> None:
+    dataset = data(tmp_path / "frames", subjects=8, specks=0)
+    chosen = choose_postprocess(bundle_for(dataset, tmp_path / "bundle"), dataset, begun=PostProcess(presence=0.95))
+    assert chosen.postprocess == PostProcess(presence=0.95)
+    assert chosen.reasons[0].endswith("set beforehand")
+    assert chosen.reasons[1].startswith("other rules: the tune part has frames of")

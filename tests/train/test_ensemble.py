@@ -133,6 +133,21 @@ def test_a_head_that_one_member_lacks_is_left_out(bundled: Make) -> None:
     assert set(outputs(joined)) == {"probabilities", "disagreement", "agreement"}
 
 
+def test_presence_below_which_no_nerve_is_marked_is_the_mean_where_all_tell_presence_in_one_way(bundled: Make) -> None:
+    def member(name: str, least: float, told: float | None) -> Bundle:
+        files = even_files(0.5, presence=told)
+        return bundled(name, files | {CONFIG: files[CONFIG] + f"postprocess: {{presence: {least}}}\n".encode()})
+
+    def joined(*told: tuple[float, float | None]) -> float:
+        members = [member(f"{i}-{least}-{tells}", least, tells) for i, (least, tells) in enumerate(told)]
+        return join(members).config.postprocess.presence
+
+    assert joined((0.25, 0.5), (0.75, 0.75)) == 0.5
+    assert joined((0.25, 0.5), (0.0, 0.75)) == 0
+    assert joined((0.25, 0.5), (0.75, None)) == 0
+    assert joined((0.5, 0.5), (0.5, None)) == 0  # a judge's presence and a mask's are not alike
+
+
 def test_it_says_who_is_in_it_and_holds_their_weights_apart(bundled: Make) -> None:
     a, b = bundled("first", even_files(0.5)), bundled("second", even_files(0.25, fold=0))
     joined = join([a, b])

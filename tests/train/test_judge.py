@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load
 
 from sononerve.data.augment import Augment
 from sononerve.data.canvases import Canvases
@@ -17,13 +19,16 @@ from sononerve.data.module import VariedFrames
 from sononerve.data.preprocess import Preprocess
 from sononerve.errors import InputError
 from sononerve.models.unet import UNet, UNetConfig
-from sononerve.runtime.bundle import CARD, Bundle
+from sononerve.runtime.bundle import CARD, GRAPH, WEIGHTS, Bundle
 from sononerve.runtime.predictor import Predictor
+from sononerve.train import judge as judging
 from sononerve.train.config import TrainConfig
 from sononerve.train.ensemble import join
+from sononerve.train.export import configured
+from sononerve.train.graph import bundle_graph
 from sononerve.train.judge import EMPTY, fit_judge
 from sononerve.train.restore import read_recorded, restore
-from sononerve.train.run import train
+from sononerve.train.run import begin, train
 
 Make = Callable[..., TrainConfig]
 JUDGED = {"judge": True, "sizes": (0.4,)}
@@ -86,10 +91,32 @@ def test_masks_are_those_of_the_same_training_without_a_judge(plain: Path, judge
     np.testing.assert_allclose(after.probabilities, before.probabilities, atol=2e-2)  # each has its temperature
 
 
-def test_frames_that_the_judge_holds_for_empty_are_left_empty(judged: Path, phantom_folder: Path) -> None:
+def leaning(bundle: Bundle, logit: float) -> Bundle:
+    """The bundle with a judge that says the same of every frame."""
+    network, preprocess = restore(bundle)
+    assert isinstance(network, UNet)
+    assert network.judge is not None
+    with torch.no_grad():
+        network.judge.linear.weight.zero_()
+        network.judge.linear.bias.fill_(logit)
+    classes, temperatures = len(bundle.config.classes), read_recorded(bundle).temperature
+    return replace(bundle, files=bundle.files | {GRAPH: bundle_graph(network, preprocess, classes, temperatures)})
+
+
+def test_in_frames_that_the_judge_holds_for_empty_no_nerve_is_marked(judged: Path, phantom_folder: Path) -> None:
+    bundle, dataset = Bundle.open(judged), load_dataset(phantom_folder)
+    assert "without a nerve" in bundle.files[CARD].decode()
+    loose = {"postprocess": {"threshold": 1e-3, "presence": EMPTY}}  # a training of seconds is sure of nothing
+    sure, unsure = (Predictor(configured(leaning(bundle, logit), loose)) for logit in (4.0, -4.0))
+    frame = dataset[0].frame
+    assert sure.predict(frame).presence > EMPTY > unsure.predict(frame).presence
+    assert sure.predict(frame).labels.any()
+    assert not unsure.predict(frame).labels.any()
+
+
+def test_presence_is_what_the_network_says(judged: Path, phantom_folder: Path) -> None:
     bundle, dataset = Bundle.open(judged), load_dataset(phantom_folder)
     assert bundle.config.postprocess.presence == EMPTY
-    assert "without a nerve" in bundle.files[CARD].decode()
     predictor, (model, preprocess) = Predictor(bundle), restore(bundle)
     temperature = read_recorded(bundle).temperature.presence
     for i in range(0, len(dataset), 5):
@@ -98,22 +125,49 @@ def test_frames_that_the_judge_holds_for_empty_are_left_empty(judged: Path, phan
         with torch.no_grad():
             told = model(canvas).presence
         assert told is not None
-        found = predictor.predict(frame)
-        assert found.presence == pytest.approx(float(torch.sigmoid(told / temperature)), abs=5e-3)
-        assert found.presence >= EMPTY or not found.labels.any()
+        assert predictor.predict(frame).presence == pytest.approx(float(torch.sigmoid(told / temperature)), abs=5e-3)
 
 
 def test_a_training_that_begins_with_a_judged_model_takes_its_network_alone(
     judged: Path, tiny: Make, tmp_path: Path
 ) -> None:
     data = {"folder": tiny().data.folder}
-    train(tiny(data=data, start=str(judged), network={}, canvas={}, steps=1), tmp_path / "run", judged / "split.json")
+    begun = {"data": data, "start": str(judged), "network": {}, "canvas": {}, "steps": 1}
+    train(tiny(**begun), tmp_path / "run", judged / "split.json")
     assert "presence" not in restore(Bundle.open(tmp_path / "run"))[0].heads
+    train(tiny(**begun, negatives=JUDGED), tmp_path / "anew", judged / "split.json")
+    was, anew = (Bundle.open(run).files[WEIGHTS] for run in (judged, tmp_path / "anew"))
+    assert not np.array_equal(*(load(weights)["judge.linear.weight"] for weights in (was, anew)))
 
 
-def test_an_ensemble_of_judged_models_leaves_frames_empty_too(judged: Path, tiny: Make, tmp_path: Path) -> None:
+def test_a_judge_is_fitted_too_where_a_training_was_stopped(judged: Path, tiny: Make, tmp_path: Path) -> None:
+    begin(tiny(negatives=JUDGED), tmp_path / "run")
+    train(tiny(negatives=JUDGED), tmp_path / "run", resume=True)
+    was, again = (load(Bundle.open(run).files[WEIGHTS]) for run in (judged, tmp_path / "run"))
+    np.testing.assert_allclose(again["judge.linear.weight"], was["judge.linear.weight"], atol=1e-4)
+
+
+def test_other_networks_of_the_kind_have_a_judge_too(tiny: Make, tmp_path: Path) -> None:
+    train(tiny(model="attention-unet", negatives=JUDGED, steps=1), tmp_path / "run")
+    assert restore(Bundle.open(tmp_path / "run"))[0].heads == ("presence",)
+
+
+def test_an_ensemble_tells_the_mean_of_its_judges(
+    judged: Path, tiny: Make, tmp_path: Path, phantom_folder: Path
+) -> None:
     train(tiny(negatives=JUDGED, seed=1), tmp_path / "other", judged / "split.json")
-    assert join([Bundle.open(judged), Bundle.open(tmp_path / "other")]).config.postprocess.presence == EMPTY
+    members = [Bundle.open(judged), Bundle.open(tmp_path / "other")]
+    frame = load_dataset(phantom_folder)[0].frame
+    told = [Predictor(member).predict(frame).presence for member in members]
+    assert told[0] != told[1]
+    assert Predictor(join(members)).predict(frame).presence == pytest.approx(np.mean(told), abs=1e-5)
+
+
+def test_a_judge_looks_at_some_of_many_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "MOST_FRAMES", 9)
+    model, preprocess = UNet(UNetConfig(width=8, depth=3), classes=1), Preprocess(height=SIDE, width=SIDE)
+    varied = VariedFrames(discs(40, 0), preprocess, Augment(), seed=0, crops=discs(8, 1))
+    assert fit_judge(model, varied) == "fitted to 8 frames and 8 crops, 8 of them without a nerve"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ AS_FOUND = ClassRules()
 class PostProcess(BaseModel):
     """How labels are made of probabilities; the plain one is the likeliest class where all together reach a half.
 
-    ``threshold``: what the classes together must exceed. ``presence``: a frame with less is left empty.
+    ``threshold``: what the classes together must exceed. ``presence``: in a frame with less the first class, the nerve,
+    is left out; other classes stay, for presence says nothing of them.
     ``blur``: probabilities are smoothed first, by a Gaussian of this share of the frame's longer side. ``classes``:
     the rules of each, in order; none where all are left as they are found.
     """
@@ -54,9 +55,9 @@ class PostProcess(BaseModel):
         ``seen``: what "the frame" is for blur and areas, (H, W): a tile, where that is what the network saw.
         """
         height, width = seen or probabilities.shape[1:]
-        if presence < self.presence:
-            return np.zeros(probabilities.shape[1:], np.uint8)
         labels = label_map(blurred(probabilities, self.blur * max(height, width)), self.threshold)
+        if presence < self.presence:
+            labels[labels == 1] = 0
         for label, rules in enumerate(self.classes, start=1):
             if rules != AS_FOUND:
                 apply_rules(labels, label, rules, height * width)
@@ -67,7 +68,7 @@ class PostProcess(BaseModel):
         """In words, what is other than plain."""
         said = {
             f"threshold {self.threshold:g}": self.threshold != PLAIN.threshold,
-            f"frames of presence below {self.presence:g} left empty": self.presence > 0,
+            f"label 1 left out of frames of presence below {self.presence:g}": self.presence > 0,
             f"probabilities blurred by {self.blur:g} of the longer side": self.blur > 0,
         }
         for label, rules in enumerate(self.classes, start=1):

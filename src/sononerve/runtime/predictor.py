@@ -227,8 +227,9 @@ def _early_filter(bundle: Bundle, sensitivity: float, choice: EngineChoice) -> E
     presences = bundle.config.tune_presences
     if not (bundle.holds(ENCODER) and bundle.holds(DECODER) and presences):
         raise InputError(
-            f"{bundle.source}: cannot filter early; --sensitivity needs one network that tells presence, as "
-            "transcgu-net, without a refiner, and a tune part with nerves; an ensemble's members can each"
+            f"{bundle.source}: cannot filter early; --sensitivity needs one network that tells presence before "
+            "it marks anything, as transcgu-net, without a refiner, and a tune part with nerves; an ensemble's members "
+            "can each"
         )
     encoder, decoder = (open_engine(bundle, name, choice) for name in (ENCODER, DECODER))
     return EarlyFilter(encoder, decoder, threshold_for(presences, sensitivity))

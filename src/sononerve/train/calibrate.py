@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.module import PlainFrames, collate
-from ..models.output import Head, SegmentationModel
+from ..models.output import FilteringModel, Head, SegmentationModel
 
 LOWEST, HIGHEST = 0.25, 8.0
 FEWEST = 5  # frames of a kind; of fewer, chance decides
@@ -40,7 +40,7 @@ class Calibration:
     """The temperatures, and a line for each that says where it comes from.
 
     ``presences``: for each group that has frames with a nerve, what the network then says of them, 0..1, ascending;
-    none without a head for it.
+    none of a network that is not filtered early.
     """
 
     temperatures: Temperatures
@@ -71,7 +71,8 @@ def calibrate(model: SegmentationModel, tune: PlainFrames, groups: Sequence[str]
             presence = fit_temperature(seen.presence[:, None], seen.present.long())
             why = f"fits {with_nerve} frames of the tune part with a nerve and {without} without"
         reasons.append(f"presence {presence:.3f}: {why}")
-        presences = _by_group(_sure_of(model, tune, places, seen, presence), groups)
+        if isinstance(model, FilteringModel):
+            presences = _by_group(_sure_of(model, tune, places, seen, presence), groups)
     return Calibration(Temperatures(mask, presence), tuple(reasons), presences)
 
 

@@ -72,8 +72,8 @@ class CropsConfig(NegativesConfig):
 
     ``share``: how much of what is shown in training are such crops, in place of whole frames; 0: none. ``judge``:
     whether a `sononerve.models.judge.Judge` of presence is fitted to whole frames and crops when the training is over,
-    which leaves the network as it is; frames that it holds for empty are left empty. The rest says how crops are drawn,
-    `sononerve.data.negatives.NegativesConfig`.
+    which leaves the network as it is; in frames that it holds for empty no nerve is marked. The rest says how crops
+    are drawn, `sononerve.data.negatives.NegativesConfig`.
     """
 
     share: float = Field(default=0.0, ge=0, lt=1)

@@ -77,12 +77,15 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
     >>> Predictor(join([Bundle.open("run-0"), Bundle.open("run-1")])).predict(frame).uncertainty  # doctest: +SKIP
     """
     _check(bundles)
-    first = bundles[0].config
+    first, graphs = bundles[0].config, [_graph(bundle) for bundle in bundles]
     splits = _splits(bundles)
     starts, start_files = carried([(one, bundle) for bundle in bundles for one in bundle.config.starts])
     config = RuntimeConfig(
         classes=first.classes,
-        postprocess=_shared_rules([bundle.config.postprocess for bundle in bundles]),
+        postprocess=_shared_rules(
+            [bundle.config.postprocess for bundle in bundles],
+            alike=len({"presence" in _outputs(graph) for graph in graphs}) == 1,
+        ),
         appearance=first.appearance,
         nerve_share=_mean([bundle.config.nerve_share for bundle in bundles]),
         fold=first.fold,
@@ -95,7 +98,7 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
     )
     recorded = {"sononerve": __version__} | config.model_dump(mode="json")
     files = {
-        GRAPH: join_graphs(bundles),
+        GRAPH: _joined(bundles, graphs),
         WEIGHTS: save({f"member_{i}.{n}": v for i, b in enumerate(bundles) for n, v in _weights(b).items()}),
         CONFIG: yaml.safe_dump(recorded, sort_keys=False).encode(),
         SCORES: b"{}\n",
@@ -105,26 +108,28 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
     return Bundle(Path("ensemble"), files, config)
 
 
-def _shared_rules(every: Sequence[PostProcess]) -> PostProcess:
-    """The members' rules where all have the same; else their mean thresholds alone, for each was chosen for one."""
+def _shared_rules(every: Sequence[PostProcess], alike: bool) -> PostProcess:
+    """The members' rules where all have the same; else their mean thresholds alone, for each was chosen for one.
+
+    ``alike``: whether all or none tell presence themselves: those of one and of another kind have no common threshold.
+    """
+    presences = [rules.presence if alike else 0.0 for rules in every]
     if len(set(every)) == 1:
-        return every[0]
-    presences = [rules.presence for rules in every]
+        return every[0].model_copy(update={"presence": presences[0]})
     return PostProcess(
         threshold=_mean([rules.threshold for rules in every]), presence=_mean(presences) if all(presences) else 0.0
     )
 
 
-def join_graphs(bundles: Sequence[Bundle]) -> bytes:
+def _joined(bundles: Sequence[Bundle], graphs: Sequence[onnx.ModelProto]) -> bytes:
     """One graph of all the bundles' graphs, serialised; they share the input ``frame``."""
-    graphs = [_graph(bundle) for bundle in bundles]
     for bundle, graph in zip(bundles, graphs, strict=True):
         if _versions(graph) != _versions(graphs[0]):
             raise InputError(
                 f"{bundle.source}: {GRAPH} is of another version of ONNX than that of {bundles[0].source}; export both "
                 "with one sononerve"
             )
-    given = [[output.name for output in graph.graph.output] for graph in graphs]
+    given = [_outputs(graph) for graph in graphs]
     heads = [head for head in ("presence", "box", AGREEMENT) if all(head in names for names in given)]
     prefixed = [compose.add_prefix(g, f"{i}/", rename_inputs=False) for i, g in enumerate(graphs)]
     side_by_side = onnx.helper.make_graph(
@@ -211,6 +216,10 @@ def _graph(bundle: Bundle) -> onnx.ModelProto:
     except Exception as error:  # protobuf's and the checker's errors share no base class
         raise InputError(f"{bundle.source}: {GRAPH} cannot be read ({error}); export it again") from error
     return graph
+
+
+def _outputs(graph: onnx.ModelProto) -> list[str]:
+    return [output.name for output in graph.graph.output]
 
 
 def _versions(graph: onnx.ModelProto) -> list[tuple[str, int]]:

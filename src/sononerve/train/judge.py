@@ -7,7 +7,8 @@ frames too. So its weights stay, and a linear layer on its features learns what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import ceil
 
 import numpy as np
 import torch
@@ -19,25 +20,33 @@ from ..data.canvases import Canvases, Joined
 from ..data.dataset import Progress
 from ..data.module import VariedFrames
 from ..errors import InputError
-from ..models import SegmentationModel
+from ..models import MIRRORED
 from ..models.judge import summary
-from ..models.output import FilteringModel
 from ..models.unet import UNet
 from .config import TrainConfig
 
+NETWORKS = ("unet", "attention-unet", "vgg16-unet", "mobile-unet", "unet-notebook")
+"""Those with a place for a judge."""
+MOST_FRAMES = 1500  # whole ones; as many as crops
 LOOKS = 4  # at each frame and crop: as it is, and varied as in training
 DECAY = 0.1  # of standardised features; on held-out crops of usgra-seg 0.01 to 0.3 told them apart as well
 AT_ONCE = 16
 EMPTY = 0.4
-"""Presence below which a frame is left empty; with 0.5 nine networks on usgra-seg lost 2 % of frames with a nerve."""
+"""Presence below which no nerve is marked; with 0.5 nine networks on usgra-seg lost 2 % of frames with a nerve."""
 
 
-def check_judged(config: TrainConfig, model: SegmentationModel) -> None:
+def can_be_judged(config: TrainConfig) -> bool:
+    """Whether what is trained has a place for a judge."""
+    return config.model in NETWORKS and not (config.refine.folds or config.network.get(MIRRORED))
+
+
+def check_judged(config: TrainConfig) -> None:
     """Raise `InputError` where a judge is asked for that the network cannot have."""
-    if config.negatives.judge and (isinstance(model, FilteringModel) or not isinstance(model, UNet)):
+    if config.negatives.judge and not can_be_judged(config):
+        mirrored = " as network.mirrored" if config.network.get(MIRRORED) else ""
         raise InputError(
-            f"negatives.judge: {config.model} has no place for a judge; expected one of unet, attention-unet, "
-            "vgg16-unet, mobile-unet; or leave it out"
+            f"negatives.judge: {config.model}{mirrored} has no place for a judge; expected one of "
+            f"{', '.join(NETWORKS)}, neither mirrored nor refined; or leave it out"
         )
 
 
@@ -48,10 +57,12 @@ def fit_judge(model: UNet, varied: VariedFrames, progress: Progress | None = Non
     """
     assert varied.crops is not None
     model.eval().cpu().float()
-    parts = (varied.canvases, varied.crops)
-    total, summaries, present = sum(map(len, parts)), list[Tensor](), list[bool]()
-    for part in parts:
-        for frames, told in _looks(part, varied):
+    parts = [
+        (part, range(0, len(part), ceil(len(part) / MOST_FRAMES) or 1)) for part in (varied.canvases, varied.crops)
+    ]
+    total, summaries, present = sum(len(places) for _, places in parts), list[Tensor](), list[bool]()
+    for part, places in parts:
+        for frames, told in _looks(part, places, varied):
             with torch.no_grad():
                 summaries.append(summary(model.features(frames)))
             present += told
@@ -62,22 +73,25 @@ def fit_judge(model: UNet, varied: VariedFrames, progress: Progress | None = Non
     with torch.no_grad():
         judge.linear.weight.copy_(weight)
         judge.linear.bias.copy_(bias)
-    empty = total - sum(present) // LOOKS
-    return f"fitted to {len(parts[0])} frames and {len(parts[1])} crops, {empty} of them without a nerve"
+    empty = total - sum(present[::LOOKS])
+    whole, cut = (len(places) for _, places in parts)
+    return f"fitted to {whole} frames and {cut} crops, {empty} of them without a nerve"
 
 
-def _looks(part: Canvases | Joined, varied: VariedFrames) -> Iterator[tuple[Float[Tensor, "n 1 h w"], list[bool]]]:
-    """Batches of normalised frames, each frame as it is and varied, and whether the nerve is in it."""
+def _looks(
+    part: Canvases | Joined, places: Sequence[int], varied: VariedFrames
+) -> Iterator[tuple[Float[Tensor, "n 1 h w"], list[bool]]]:
+    """Batches of normalised frames, each frame as it is and varied, and whether the nerve is in what is seen of it."""
     frames, told = list[Tensor](), list[bool]()
-    for i in range(len(part)):
+    for i in places:
         pixels, labels = part[i]
-        looks = [pixels]
+        looks = [(pixels, labels)]
         for look in range(1, LOOKS):
             drawn = varied.augment.draw(np.random.default_rng([varied.seed, look, i]))
-            looks.append(varied.augment.frame(pixels, drawn))
-        frames += [torch.from_numpy(varied.preprocess.normalise(look))[None] for look in looks]
-        told += [bool((labels == 1).any())] * LOOKS
-        if len(frames) >= AT_ONCE or i == len(part) - 1:
+            looks.append((varied.augment.frame(pixels, drawn), varied.augment.mask(labels, drawn)))
+        frames += [torch.from_numpy(varied.preprocess.normalise(seen))[None] for seen, _ in looks]
+        told += [bool((marked == 1).any()) for _, marked in looks]
+        if len(frames) >= AT_ONCE or i == places[-1]:
             yield torch.stack(frames), told
             frames, told = [], []
 

@@ -14,12 +14,18 @@ MOST_COVERED = 0.6  # of the frame
 
 
 def oddities(
-    dataset: Dataset, division: Split, fold: int, fitted: Dataset, facts: Facts, crops: bool = False
+    dataset: Dataset,
+    division: Split,
+    fold: int,
+    fitted: Dataset,
+    facts: Facts,
+    crops: bool = False,
+    judge: bool = True,
 ) -> list[str]:
     """What is odd about the data of a fold; ``fitted`` are the frames to fit, without those left out, of ``facts``.
 
-    ``crops``: whether crops without a nerve are made of them in training. Raises `InputError` where there is nothing to
-    learn: no frame to fit holds any class.
+    ``crops``: whether crops without a nerve are made of them in training. ``judge``: whether a judge of presence could
+    be fitted. Raises `InputError` where there is nothing to learn: no frame to fit holds any class.
     """
     parts = {part: dataset.select(division.indices(dataset, fold, part)) for part in PARTS} | {"fit": fitted}
     if not fitted.areas.any():
@@ -27,7 +33,7 @@ def oddities(
             f"{dataset.folder}: every mask of the {len(fitted)} frames to fit is empty: there is nothing to learn; are "
             "the masks the right ones?"
         )
-    return [*_few(parts, division), *_classes(parts), *_frames(fitted, facts, crops)]
+    return [*_few(parts, division), *_classes(parts), *_frames(fitted, facts, crops, judge)]
 
 
 def _few(parts: dict[Part, Dataset], division: Split) -> list[str]:
@@ -56,12 +62,12 @@ def _classes(parts: dict[Part, Dataset]) -> list[str]:
     return told
 
 
-def _frames(fitted: Dataset, facts: Facts, crops: bool) -> list[str]:
+def _frames(fitted: Dataset, facts: Facts, crops: bool, judge: bool) -> list[str]:
     told = []
     if not (facts.empty or crops):
+        ways = ["--set negatives.judge=true lets it"] * judge + ["'sononerve negatives' makes empty ones"]
         told.append(
-            "no frame to fit is empty: the network does not learn to leave a frame empty; --set negatives.judge=true "
-            "lets it, or 'sononerve negatives', which makes empty ones"
+            f"no frame to fit is empty: the network does not learn to leave a frame empty; {', or '.join(ways)}"
         )
     covered = fitted.areas[fitted.present, 0]
     if covered.size and float(sorted(covered)[len(covered) // 2]) > MOST_COVERED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -25,7 +25,7 @@ THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 
 BLURS = (0.0, 0.004, 0.008, 0.016)
 SHARES_OF_SMALL = (0.1, 0.25, 0.5)  # of what a small true piece covers
 SMALL = 0.05  # quantile of true pieces
-PRESENCES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+PRESENCES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 Truth = NDArray[np.uint8]
 
@@ -57,29 +57,36 @@ def choose_postprocess(
     Dice, and 1 for a class that neither the frame nor the mask holds. The best candidate is taken where it gains at
     least 0.002 and the 99 % interval of the gain, over subjects or clusters, lies above 0. Rules that remove pieces are
     looked at from 20 subjects or clusters on: they gain a little on most frames, and now and then lose a whole nerve.
+    Presence is, where the part holds empty frames; without them only less than what is there already.
     """
     scope = scope_of(bundle, dataset, "tune")
     places = _some(len(scope.indices))
     groups = len({scope.groups[place] for place in places})
-    as_begun = "plain" if begun == PLAIN else "; ".join(begun.told)
+    said, others = dict.fromkeys(begun.told, "set beforehand"), "plain" if begun == PLAIN else "other rules"
     if groups < FEWEST_GROUPS:
         found = f"the tune part has frames of {groups} subjects or clusters, of which {FEWEST_GROUPS} are needed"
-        return Chosen(begun, (f"{as_begun}: {found}",))
+        return Chosen(begun, _lines(said | {others: found}))
     chosen_frames = [(scope.indices[place], scope.groups[place]) for place in places]
     seen = _look(Predictor(bundle), dataset, chosen_frames, progress)
-    chosen, reasons = begun, list[str]()
-    now = _scores(seen, chosen, len(dataset.classes))
-    for candidates in _families(seen, len(dataset.classes), removes=groups >= FEWEST_TO_REMOVE):
+    chosen, now = begun, _scores(seen, begun, len(dataset.classes))
+    for candidates in _families(seen, len(dataset.classes), groups >= FEWEST_TO_REMOVE, begun.presence):
         tried = {rules: _scores(seen, rules, len(dataset.classes)) for rules in candidates(chosen) if rules != chosen}
         best = max(tried, key=lambda rules: tried[rules].mean(), default=chosen)
         if best == chosen:
             continue
         gain = paired_difference(tried[best], now, [frame.group for frame in seen], level=LEVEL)
         if gain.low is not None and gain.low > 0 and gain.value >= WORTH:
-            new = [words for words in best.told if words not in chosen.told]
-            reasons.append(f"{'; '.join(new)}: Dice +{gain.value:.3f} on {len(seen)} frames of the tune part")
+            new = "; ".join(words for words in best.told if words not in chosen.told) or "label 1 left in every frame"
+            said = {words: why for words, why in said.items() if words in best.told}
+            said[new] = f"Dice +{gain.value:.3f} on {len(seen)} frames of the tune part"
             chosen, now = best, tried[best]
-    return Chosen(chosen, tuple(reasons) or (f"{as_begun}: nothing else gains on {len(seen)} frames of the tune part",))
+    if chosen == begun:
+        said[others] = f"nothing else gains on {len(seen)} frames of the tune part"
+    return Chosen(chosen, _lines(said))
+
+
+def _lines(said: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{words}: {why}" for words, why in said.items())
 
 
 def frames_looked_at(tune: int) -> int:
@@ -130,8 +137,8 @@ Family = Callable[[PostProcess], Iterable[PostProcess]]
 """Candidates that differ in one thing from the rules so far."""
 
 
-def _families(seen: Sequence[_Seen], classes: int, removes: bool) -> Iterator[Family]:
-    """``removes``: whether rules that remove pieces are among them."""
+def _families(seen: Sequence[_Seen], classes: int, removes: bool, presence: float) -> Iterator[Family]:
+    """``removes``: whether rules that remove pieces are among them. ``presence``: the one that is there already."""
     yield lambda rules: (rules.model_copy(update={"threshold": value}) for value in THRESHOLDS)
     yield lambda rules: (rules.model_copy(update={"blur": value}) for value in BLURS)
     for label in range(1, classes + 1):
@@ -142,8 +149,9 @@ def _families(seen: Sequence[_Seen], classes: int, removes: bool) -> Iterator[Fa
         yield _of_class(label, classes, [{"fill_holes": True}])
     holding = {frame.group for frame in seen if (frame.truth == 1).any()}
     lacking = {frame.group for frame in seen if not (frame.truth == 1).any()}
-    if min(len(holding), len(lacking)) >= FEWEST_GROUPS:
-        yield lambda rules: (rules.model_copy(update={"presence": value}) for value in PRESENCES)
+    shown = min(len(holding), len(lacking)) >= FEWEST_GROUPS  # without empty frames only that it costs
+    presences = sorted((p for p in PRESENCES if shown or p < presence), key=lambda p: abs(p - presence))
+    yield lambda rules: (rules.model_copy(update={"presence": value}) for value in presences)
 
 
 def _of_class(label: int, classes: int, changes: Sequence[dict[str, object]]) -> Family:

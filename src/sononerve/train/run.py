@@ -19,7 +19,8 @@ from ..data.split import Split, split
 from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
 from ..io.atomic import check_folder, write_text
-from ..models import build
+from ..models import SegmentationModel, build
+from ..models.cost import count_flops
 from ..models.unet import UNet
 from ..process import keep_memory
 from ..progress import console, counted
@@ -35,11 +36,13 @@ from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, configured
 from .judge import EMPTY, LOOKS, check_judged, fit_judge
+from .judge import MOST_FRAMES as MOST_JUDGED
 from .log import training_seconds
 from .pace import PaceError, PaceWatch
 from .plan import Plan, make_plan, whole_rounds
 from .postprocess import choose_postprocess
 from .postprocess import frames_looked_at as frames_chosen_on
+from .presets import PRESETS
 from .pretrained import check_pretrained, load_pretrained
 from .refine import learn_refined
 from .setup import Setup, set_up
@@ -53,7 +56,8 @@ FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
 CALIBRATING_S = 0.1  # per frame of the tune part that is looked at
 CHOOSING_S = 0.25  # per frame of the tune part that the post-processing is chosen on
-JUDGING_S = 0.03  # per look of the judge at a frame or crop
+VARYING_S = 0.01  # per look of the judge at a frame or crop, before the encoder sees it
+JUDGED_FLOPS = 5e10  # a second of the encoder, at the least
 KNOWING_S = 0.01  # per frame of the data set, which is read once more to know the test part by its pixels
 
 
@@ -99,6 +103,7 @@ def begin(
     teachers = open_teachers(config)
     if teachers:
         config = with_canvas_of(config, teachers[0])
+    check_judged(config)
     others = {f"--teacher {teacher.source}": teacher for teacher in teachers}
     if start is not None:
         others = {f"--from {start.source}": start} | others
@@ -148,12 +153,19 @@ def begin(
 def _closing_s(config: TrainConfig, dataset: Dataset, division: Split, fit: int, tune: int) -> float:
     """Seconds that what comes after the steps will take, with so many frames in the parts fit and tune."""
     network = build(config.model, config.network, len(dataset.classes))
-    check_judged(config, network)
     scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
     choosing_s = CALIBRATING_S * frames_looked_at(tune, network.heads) + CHOOSING_S * frames_chosen_on(tune)
-    crops = min(MOST_CROPS, 2 * len(config.negatives.sizes) * fit)
-    judging_s = JUDGING_S * LOOKS * (fit + crops) if config.negatives.judge else 0.0
+    judging_s = _judging_s(config, network, fit) if config.negatives.judge else 0.0
     return EXPORT_S + scoring_s + choosing_s + judging_s
+
+
+def _judging_s(config: TrainConfig, network: SegmentationModel, fit: int) -> float:
+    """The same of a judge fitted to so many frames and to crops of them, on the largest canvas that there may be."""
+    side = config.canvas.longest or PRESETS[config.preset].largest
+    side = network.divisor * ceil(side / network.divisor)
+    whole = min(MOST_JUDGED, fit * (2 if config.canvas.close_up > 0 else 1))
+    crops = min(MOST_CROPS, 2 * len(config.negatives.sizes) * fit)
+    return LOOKS * (whole + crops) * (VARYING_S + count_flops(network, side, side) / JUDGED_FLOPS)
 
 
 def _check_as_before(others: Mapping[str, Bundle], plan: Plan, out: Path) -> None:

@@ -14,6 +14,7 @@ from ..models import build
 from .choose import Choices, canvas_shape, choose
 from .config import TrainConfig
 from .facts import Facts, look_at
+from .judge import can_be_judged
 from .oddities import oddities
 from .teach import Teacher
 
@@ -51,7 +52,7 @@ def set_up(
     began = time.monotonic()
     facts = look_at(fitted, [division.groups[name] for name in division.fold(config.data.fold).tune])
     crops = config.negatives.judge or config.negatives.share > 0
-    warnings = oddities(dataset, division, config.data.fold, fitted, facts, crops)
+    warnings = oddities(dataset, division, config.data.fold, fitted, facts, crops, can_be_judged(config))
     reserve_s += time.monotonic() - began + PREPARING_S * len(dataset)
     choices = choose(config, facts, len(dataset.classes), _time_for_steps(config, reserve_s), teacher)
     divisor = build(config.model, choices.network, len(dataset.classes)).divisor
