@@ -67,11 +67,16 @@ from sononerve.runtime.bundle import GRAPH, Bundle
 from sononerve.runtime.engine import EngineChoice, open_engine
 sys.setswitchinterval(1e-6)
 engine, started = open_engine(Bundle.open(sys.argv[1]), GRAPH, EngineChoice(engine=sys.argv[2])), threading.Barrier(40)
+seen = []
 def look():
     started.wait()
-    engine.run({"frame": np.zeros((1, 1, 30, 40), np.uint8)})
-for thread in [threading.Thread(target=look) for _ in range(40)]:
+    seen.append(engine.run({"frame": np.zeros((1, 1, 30, 40), np.uint8)}))
+threads = [threading.Thread(target=look) for _ in range(40)]
+for thread in threads:
     thread.start()
+for thread in threads:
+    thread.join()
+assert len(seen) == 40
 """
 
 

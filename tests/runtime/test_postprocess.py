@@ -78,11 +78,10 @@ def test_the_rules_of_one_class_leave_the_other_alone() -> None:
 
 
 def test_of_a_frame_of_little_presence_the_first_class_alone_is_left_out() -> None:
-    gated = PostProcess(presence=0.4)
-    plain = label_map(RING)
-    assert set(np.unique(plain)) == {0, 1, 2}
-    assert np.array_equal(gated.labels(RING, presence=0.4), plain)
-    assert np.array_equal(gated.labels(RING, presence=0.39), np.where(plain == 1, 0, plain))
+    gated = PostProcess(presence=0.4, classes=(ClassRules(), ClassRules(fill_holes=True)))
+    around = drawn("22222 21112 22222")
+    assert gated.labels(around, presence=0.4).tolist() == [[2] * 5, [2, 1, 1, 1, 2], [2] * 5]
+    assert gated.labels(around, presence=0.39).tolist() == [[2] * 5, [2, 0, 0, 0, 2], [2] * 5]
 
 
 def test_blur_takes_specks_away() -> None:

@@ -14,7 +14,8 @@ from sononerve.data.dataset import load_dataset
 from sononerve.data.module import Batch
 from sononerve.data.split import split
 from sononerve.evaluate.run import evaluate
-from sononerve.models.output import Encoded, FilteringModel, Head, Output, SegmentationModel
+from sononerve.models import build
+from sononerve.models.output import Encoded, FilteringModel, Output, SegmentationModel
 from sononerve.runtime.bundle import Bundle
 from sononerve.train.calibrate import (
     FEWEST,
@@ -153,10 +154,11 @@ def test_a_presence_that_is_surely_none_is_0() -> None:
     assert calibrate(TooSure(heads=True), frames, ["one subject"] * 20).presences == ()
 
 
-@pytest.mark.parametrize(("heads", "most"), [((), MOST_FRAMES), (("presence", "box"), MOST_PRESENCES)])
-def test_a_budget_keeps_time_for_the_frames_that_the_network_is_asked_about(heads: tuple[Head, ...], most: int) -> None:
-    assert frames_looked_at(10, heads) == 10
-    assert frames_looked_at(5000, heads) == most
+@pytest.mark.parametrize(("name", "most"), [("unet", MOST_FRAMES), ("transcgu-net", MOST_PRESENCES)])
+def test_a_budget_keeps_time_for_the_frames_that_the_network_is_asked_about(name: str, most: int) -> None:
+    network = build(name, {"width": 4}, classes=1)
+    assert frames_looked_at(10, network) == 10
+    assert frames_looked_at(5000, network) == most
 
 
 def test_the_same_frames_give_the_same_temperature() -> None:

@@ -290,6 +290,17 @@ def test_a_run_whose_configuration_tells_no_rounds_goes_on(tiny: Make, tmp_path:
         assert begin(config, run, resume=True).plan == Plan.read(run / PLAN)
 
 
+def test_a_run_that_was_begun_on_a_gpu_is_not_gone_on_with_where_there_is_none(tiny: Make, tmp_path: Path) -> None:
+    begin(tiny(), tmp_path / "run")
+    plan = Plan.read(tmp_path / "run" / PLAN)
+    elsewhere = "mps" if torch.cuda.is_available() else "cuda"
+    plan.model_copy(update={"choices": plan.choices.model_copy(update={"accelerator": elsewhere})}).write(
+        tmp_path / "run" / PLAN
+    )
+    with pytest.raises(InputError, match=rf"was begun on a GPU \({elsewhere}\), which is not here; resume it where"):
+        train(tiny(), tmp_path / "run", resume=True)
+
+
 def test_a_folder_with_a_run_is_not_written_to_without_resume(tiny: Make, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()

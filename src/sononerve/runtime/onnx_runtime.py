@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -45,8 +46,10 @@ def open_in_onnxruntime(content: bytes, provider: Provider, choice: EngineChoice
     options.intra_op_num_threads = choice.cores // choice.at_once
     options.log_severity_level = 3
     if provider == PROVIDERS["onnxruntime"]:
-        return _OnnxRuntime(onnxruntime.InferenceSession(content, options, providers=[provider.name]))
-    return _OnnxRuntime(_on_gpu(content, provider, options))
+        session = onnxruntime.InferenceSession(content, options, providers=[provider.name])
+    else:
+        session = _on_gpu(content, provider, options)
+    return _OnnxRuntime(session, choice.at_once)
 
 
 def _on_gpu(content: bytes, provider: Provider, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
@@ -72,8 +75,9 @@ def _on_gpu(content: bytes, provider: Provider, options: onnxruntime.SessionOpti
 
 
 class _OnnxRuntime:
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, at_once: int) -> None:
         self._session = session
+        self._free = BoundedSemaphore(at_once)  # the thread that asks computes too
         self.inputs = tuple(given.name for given in session.get_inputs())
         self.outputs: dict[str, Shape] = {
             told.name: tuple(size if isinstance(size, int) else None for size in told.shape)
@@ -81,4 +85,6 @@ class _OnnxRuntime:
         }
 
     def run(self, given: Mapping[str, NDArray[Any]]) -> Tensors:
-        return dict(zip(self.outputs, self._session.run(None, dict(given)), strict=True))
+        with self._free:
+            found = self._session.run(None, dict(given))
+        return dict(zip(self.outputs, found, strict=True))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .engine import Engine, EngineChoice, Shape, Tensors
 
 OWN_SIZES = 4  # of frames, that get a compiled graph of their own
-_FIRST_LOOK = Lock()
+_FIRST_READ = Lock()
 
 
 def open_in_openvino(content: bytes, precision: Precision, choice: EngineChoice) -> Engine:
@@ -29,7 +29,7 @@ def open_in_openvino(content: bytes, precision: Precision, choice: EngineChoice)
         raise InputError("--engine openvino: not installed; pip install 'sononerve[openvino]'")
     import openvino
 
-    with _FIRST_LOOK:  # two threads that do it first at once wait for each other for ever (2026.4.1)
+    with _FIRST_READ:  # of a tensor's data in this process: two threads at it wait for each other for ever (2026.4.1)
         _ = openvino.Tensor(openvino.Type.f32, openvino.Shape([1])).data
     core = openvino.Core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):

@@ -118,7 +118,8 @@ class Behind(Generic[T]):
 def in_order(items: Iterable[T], use: Callable[[T], U], at_once: int) -> Iterator[U]:
     """What ``use`` makes of each item, in their order, of so many at the same time.
 
-    What ``items`` raises is raised when all that came before it is used.
+    An answer comes when as many further items have come, or there are no more. What ``items`` raises is raised when all
+    that came before it is used.
     """
     if at_once == 1:
         yield from map(use, items)

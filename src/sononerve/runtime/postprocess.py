@@ -56,11 +56,11 @@ class PostProcess(BaseModel):
         """
         height, width = seen or probabilities.shape[1:]
         labels = label_map(blurred(probabilities, self.blur * max(height, width)), self.threshold)
-        if presence < self.presence:
-            labels[labels == 1] = 0
         for label, rules in enumerate(self.classes, start=1):
             if rules != AS_FOUND:
                 apply_rules(labels, label, rules, height * width)
+        if presence < self.presence:
+            labels[labels == 1] = 0
         return labels
 
     @property

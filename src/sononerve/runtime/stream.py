@@ -40,9 +40,10 @@ class Moment:
 def segment_stream(predictor: Predictor, stream: Stream, smoothing: Smoothing = STEADY) -> Iterator[Moment]:
     """Segment the stream's frames in order, while the next ones are being read.
 
-    Of a file every frame is segmented. Of a live stream it is the newest, and those that came meanwhile are dropped: an
-    answer is never older than one frame takes. Frames without a time get one by the stream's rate. Raises `InputError`
-    where the stream cannot be read further, or its frames change their size.
+    Of a file every frame is segmented, two at a time: an answer comes when two further frames are read. Of a live
+    stream it is the newest, and those that came meanwhile are dropped: an answer is never older than one frame takes.
+    Frames without a time get one by the stream's rate. Raises `InputError` where the stream cannot be read further, or
+    its frames change their size.
 
     >>> for moment in segment_stream(predictor, open_stream("clip.mp4")):  # doctest: +SKIP
     ...     print(moment.time_s, moment.segmentation.presence)

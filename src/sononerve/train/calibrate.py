@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.module import PlainFrames, collate
-from ..models.output import FilteringModel, Head, SegmentationModel
+from ..models.output import FilteringModel, SegmentationModel
 
 LOWEST, HIGHEST = 0.25, 8.0
 FEWEST = 5  # frames of a kind; of fewer, chance decides
@@ -99,9 +99,10 @@ def _by_group(values: Mapping[int, float], groups: Sequence[str]) -> tuple[tuple
     return tuple(tuple(sorted(group)) for group in found.values())
 
 
-def frames_looked_at(tune: int, heads: Sequence[Head]) -> int:
-    """At most so many of ``tune`` frames `calibrate` looks at, of a network with these heads."""
-    return min(tune, MOST_PRESENCES if "presence" in heads else MOST_FRAMES)
+def frames_looked_at(tune: int, model: SegmentationModel) -> int:
+    """At most so many of ``tune`` frames `calibrate` looks at."""
+    tells_first = isinstance(model, FilteringModel) and "presence" in model.heads
+    return min(tune, MOST_PRESENCES if tells_first else MOST_FRAMES)
 
 
 def fit_temperature(logits: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> float:

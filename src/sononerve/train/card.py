@@ -12,6 +12,7 @@ from ..evaluate.scores import Scores
 from ..runtime.bundle import Bundle, told_name
 from .calibrate import Calibration
 from .config import TrainConfig
+from .machine import describe_machine
 from .plan import Plan
 
 HELD_OUT = "## Held-out scores"
@@ -58,7 +59,7 @@ Not a medical device: for research only.
 - data: {config.data.folder.name}, {counts}
 - split: {split.statement}{begun}
 - training: {plan.steps} steps of {plan.choices.batch} frames, {plan.choices.precision} precision, seed {config.seed}
-- time and machine: {seconds / 60:.1f} minutes of steps on {plan.machine or "a machine that was not kept"}; energy: not
+- time and machine: {seconds / 60:.1f} minutes of steps on {describe_machine(plan.choices.accelerator)}; energy: not
   measured
 - licence of the data: {_licence(fitted)}
 - temperature of the logits: {"; ".join(calibration.reasons)}

@@ -27,7 +27,7 @@ from .config import TrainConfig
 
 NETWORKS = ("unet", "attention-unet", "vgg16-unet", "mobile-unet", "unet-notebook")
 """Those with a place for a judge."""
-MOST_FRAMES = 1500  # whole ones; as many as crops
+MOST_FRAMES = 1500  # whole ones; crops are bounded where they are cut
 LOOKS = 4  # at each frame and crop: as it is, and varied as in training
 DECAY = 0.1  # of standardised features; on held-out crops of usgra-seg 0.01 to 0.3 told them apart as well
 AT_ONCE = 16
@@ -57,11 +57,10 @@ def fit_judge(model: UNet, varied: VariedFrames, progress: Progress | None = Non
     """
     assert varied.crops is not None
     model.eval().cpu().float()
-    parts = [
-        (part, range(0, len(part), ceil(len(part) / MOST_FRAMES) or 1)) for part in (varied.canvases, varied.crops)
-    ]
-    total, summaries, present = sum(len(places) for _, places in parts), list[Tensor](), list[bool]()
-    for part, places in parts:
+    whole = range(0, len(varied.canvases), ceil(len(varied.canvases) / MOST_FRAMES))
+    cut = range(len(varied.crops))
+    total, summaries, present = len(whole) + len(cut), list[Tensor](), list[bool]()
+    for part, places in ((varied.canvases, whole), (varied.crops, cut)):
         for frames, told in _looks(part, places, varied):
             with torch.no_grad():
                 summaries.append(summary(model.features(frames)))
@@ -74,8 +73,7 @@ def fit_judge(model: UNet, varied: VariedFrames, progress: Progress | None = Non
         judge.linear.weight.copy_(weight)
         judge.linear.bias.copy_(bias)
     empty = total - sum(present[::LOOKS])
-    whole, cut = (len(places) for _, places in parts)
-    return f"fitted to {whole} frames and {cut} crops, {empty} of them without a nerve"
+    return f"fitted to {len(whole)} frames and {len(cut)} crops, {empty} of them without a nerve"
 
 
 def _looks(

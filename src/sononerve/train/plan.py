@@ -21,7 +21,7 @@ from ..models.refiner import Refined, Refiner
 from .adversarial import Adversary
 from .choose import MOST_LOOKING, Choice, Choices
 from .config import TrainConfig
-from .machine import describe_machine, time_step
+from .machine import time_step
 from .setup import BUDGET_USED, DEFAULT_BUDGET_S, LOOP, Setup
 from .teach import Teacher
 
@@ -36,14 +36,12 @@ class Plan(Setup):
     Times in seconds; a round ends with a look at the tune part and a saved state.
 
     ``learned_from``: the identities of the models that it begins with or learns from; None in runs that were begun
-    before these were kept. ``steps`` are whole rounds: up to a fortieth more than were asked for. ``machine``: what
-    was planned on, in words; none in older runs.
+    before these were kept. ``steps`` are whole rounds: up to a fortieth more than were asked for.
     """
 
     learned_from: tuple[str, ...] | None = None
     steps: int = Field(ge=1)
     rounds: int = Field(ge=1)
-    machine: str = ""
     threads: int
     workers: int
     parameters: int
@@ -120,7 +118,6 @@ def make_plan(
         preprocess=setup.preprocess,
         steps=steps,
         rounds=rounds,
-        machine=describe_machine(choices.accelerator),
         threads=torch.get_num_threads(),
         workers=_workers(config, choices.accelerator),
         parameters=sum(p.numel() for part in (model, refiner) if part is not None for p in part.parameters()),

@@ -76,9 +76,12 @@ def choose_postprocess(
             continue
         gain = paired_difference(tried[best], now, [frame.group for frame in seen], level=LEVEL)
         if gain.low is not None and gain.low > 0 and gain.value >= WORTH:
-            new = "; ".join(words for words in best.told if words not in chosen.told) or "label 1 left in every frame"
+            new = [words for words in best.told if words not in chosen.told]
+            gone = [words for words in chosen.told if words not in best.told]
             said = {words: why for words, why in said.items() if words in best.told}
-            said[new] = f"Dice +{gain.value:.3f} on {len(seen)} frames of the tune part"
+            said["; ".join(new) or f"not {'; '.join(gone)}"] = (
+                f"Dice +{gain.value:.3f} on {len(seen)} frames of the tune part"
+            )
             chosen, now = best, tried[best]
     if chosen == begun:
         said[others] = f"nothing else gains on {len(seen)} frames of the tune part"
@@ -139,6 +142,16 @@ Family = Callable[[PostProcess], Iterable[PostProcess]]
 
 def _families(seen: Sequence[_Seen], classes: int, removes: bool, presence: float) -> Iterator[Family]:
     """``removes``: whether rules that remove pieces are among them. ``presence``: the one that is there already."""
+    holding = {frame.group for frame in seen if (frame.truth == 1).any()}
+    lacking = {frame.group for frame in seen if not (frame.truth == 1).any()}
+    shown = min(len(holding), len(lacking)) >= FEWEST_GROUPS  # without empty frames only that it costs
+    presences = sorted((p for p in PRESENCES if shown or p < presence), key=lambda p: abs(p - presence))
+
+    def of_presence(rules: PostProcess) -> Iterator[PostProcess]:
+        return (rules.model_copy(update={"presence": value}) for value in presences)
+
+    if presence > 0:  # a nerve that it loses tells nothing of the other rules
+        yield of_presence
     yield lambda rules: (rules.model_copy(update={"threshold": value}) for value in THRESHOLDS)
     yield lambda rules: (rules.model_copy(update={"blur": value}) for value in BLURS)
     for label in range(1, classes + 1):
@@ -147,11 +160,8 @@ def _families(seen: Sequence[_Seen], classes: int, removes: bool, presence: floa
             small = _small_piece(seen, label)
             yield _of_class(label, classes, [{"least_area": share * small} for share in SHARES_OF_SMALL if small > 0])
         yield _of_class(label, classes, [{"fill_holes": True}])
-    holding = {frame.group for frame in seen if (frame.truth == 1).any()}
-    lacking = {frame.group for frame in seen if not (frame.truth == 1).any()}
-    shown = min(len(holding), len(lacking)) >= FEWEST_GROUPS  # without empty frames only that it costs
-    presences = sorted((p for p in PRESENCES if shown or p < presence), key=lambda p: abs(p - presence))
-    yield lambda rules: (rules.model_copy(update={"presence": value}) for value in presences)
+    if presence == 0:
+        yield of_presence
 
 
 def _of_class(label: int, classes: int, changes: Sequence[dict[str, object]]) -> Family:

@@ -38,6 +38,7 @@ from .export import bundle_files, configured
 from .judge import EMPTY, LOOKS, check_judged, fit_judge
 from .judge import MOST_FRAMES as MOST_JUDGED
 from .log import training_seconds
+from .machine import find_accelerator
 from .pace import PaceError, PaceWatch
 from .plan import Plan, make_plan, whole_rounds
 from .postprocess import choose_postprocess
@@ -154,7 +155,7 @@ def _closing_s(config: TrainConfig, dataset: Dataset, division: Split, fit: int,
     """Seconds that what comes after the steps will take, with so many frames in the parts fit and tune."""
     network = build(config.model, config.network, len(dataset.classes))
     scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
-    choosing_s = CALIBRATING_S * frames_looked_at(tune, network.heads) + CHOOSING_S * frames_chosen_on(tune)
+    choosing_s = CALIBRATING_S * frames_looked_at(tune, network) + CHOOSING_S * frames_chosen_on(tune)
     judging_s = _judging_s(config, network, fit) if config.negatives.judge else 0.0
     return EXPORT_S + scoring_s + choosing_s + judging_s
 
@@ -216,6 +217,11 @@ def _check_folder(out: Path, config: TrainConfig, resume: bool) -> None:
         raise InputError(f"{out}: not a run's folder; use another --out")
     if (out / PLAN).is_file():
         plan = Plan.read(out / PLAN)
+        if plan.choices.accelerator not in ("cpu", find_accelerator()):
+            raise InputError(
+                f"{out}: was begun on a GPU ({plan.choices.accelerator}), which is not here; resume it where it is, or "
+                "use another --out"
+            )
         changed = _difference(_pinned(TrainConfig.read(out / CONFIG), plan), _asked(config, plan))
         if changed:
             raise InputError(
