@@ -79,8 +79,9 @@ def _lost_frames(count: int, sensitivity: float) -> int:
 
 def _lost_by_group(every: NDArray[np.float64], presences: Sequence[Sequence[float]], sensitivity: float) -> int:
     """The place in ``every``, ascending, of the highest threshold that the share passes whichever groups are drawn."""
-    passing = np.array([(np.asarray(group)[:, None] >= every).sum(0) for group in presences])
-    drawn = np.random.default_rng(0).multinomial(len(presences), np.full(len(presences), 1 / len(presences)), DRAWS)
+    passing = np.array([(np.asarray(group)[:, None] >= every).sum(0) for group in presences], np.float64)
+    draws = np.random.default_rng(0).multinomial(len(presences), np.full(len(presences), 1 / len(presences)), DRAWS)
+    drawn = draws.astype(np.float64)  # whole numbers multiply as exactly, and sooner
     shares = (drawn @ passing) / (drawn @ passing[:, :1])  # every frame passes the lowest threshold
     enough = np.quantile(shares, LUCK, axis=0, method="lower") >= sensitivity - ROUNDING
     return int(np.flatnonzero(enough)[-1])
