@@ -30,6 +30,22 @@ def test_regions_are_outlined_and_named_in_their_colour() -> None:
     assert changed[220:].any()
 
 
+def test_a_speck_is_outlined_and_not_named() -> None:
+    labels = np.zeros((240, 320), np.uint8)
+    labels[100:108, 150:159] = 1
+    changed = (draw(moment(labels)) != overlay(np.full((240, 320), 60, np.uint8), labels)).any(2)
+    assert not changed[:215].any()
+
+
+def test_dark_letters_lie_below_the_bright_ones() -> None:
+    labels = np.zeros((240, 320), np.uint8)
+    labels[100:140, 100:200] = 1
+    drawn = draw(moment(labels))[70:98]
+    bright, dark = (letters.any(0).nonzero()[0] for letters in (drawn[..., 0] > 150, drawn.max(2) < 30))
+    assert abs(bright.min() - dark.min()) <= 4
+    assert abs(bright.max() - dark.max()) <= 4
+
+
 def test_a_name_stays_inside_of_the_picture() -> None:
     labels = np.zeros((240, 320), np.uint8)
     labels[0:12, 300:320] = 2

@@ -173,7 +173,7 @@ def _record(
     ended = seconds is None and not summary.interrupted and summary.fault is None
     if ended and summary.frames < (stream.promised or 0):
         typer.echo(f"sononerve: warning: {source}: ends after {summary.frames} of {stream.promised} frames", err=True)
-    plot = area_over_time(folder / TABLE, Path(stream.name).name)
+    plot = area_over_time(folder / TABLE, Path(stream.name).name, predictor.classes)
     if plot is not None:
         write_text(folder / "area.svg", plot.svg)
         write_bytes(folder / "area.png", plot.png)

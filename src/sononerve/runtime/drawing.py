@@ -13,15 +13,19 @@ from .tracking import Region
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 WHITE = (255, 255, 255)
 LETTERS = 30  # lines of text that would fill a frame
+EDGE = ((-1, -1), (1, -1), (-1, 1), (1, 1))  # pixels by which the dark letters below the bright ones are moved
+LEAST_NAMED = 1e-3  # of the frame: a smaller region is outlined, and its name would cover more than it
 
 
 def draw(moment: Moment) -> NDArray[np.uint8]:
-    """The frame RGB ``(H, W, 3)`` with its regions outlined and named, and time and presence below."""
+    """The frame RGB ``(H, W, 3)`` with its regions outlined, all but specks named, and time and presence below."""
     segmentation = moment.segmentation
     drawn = overlay(segmentation.frame.pixels, segmentation.labels)
     size = max(0.35, drawn.shape[0] / LETTERS / 22)
     for region in moment.regions:
         assert region.measured.box is not None
+        if region.measured.area_px < LEAST_NAMED * segmentation.labels.size:
+            continue
         left, top, _, _ = region.measured.box
         _write(drawn, _told(region), (left, top - 4), size, colour(region.label))
     line = f"{moment.time_s:7.2f} s  presence {segmentation.presence:.2f}"
@@ -43,5 +47,6 @@ def _write(
     (width, height), _ = cv2.getTextSize(text, FONT, size, thickness)
     x = max(2, min(place[0], drawn.shape[1] - width - 2))
     y = max(height + 2, min(place[1], drawn.shape[0] - 4))
-    cv2.putText(drawn, text, (x, y), FONT, size, (0, 0, 0), thickness + 2, cv2.LINE_AA)
+    for right, down in EDGE:  # and not once in thicker letters: those are wider in OpenCV 5
+        cv2.putText(drawn, text, (x + right, y + down), FONT, size, (0, 0, 0), thickness, cv2.LINE_AA)
     cv2.putText(drawn, text, (x, y), FONT, size, tone, thickness, cv2.LINE_AA)

@@ -13,10 +13,12 @@ LINES = ("-", "--", ":", "-.")
 MOST_NAMED = 8
 
 
-def area_over_time(table: Path, title: str) -> Plot | None:
+def area_over_time(table: Path, title: str, classes: Sequence[str]) -> Plot | None:
     """The cross-sectional area of each followed region, from a recording's table; None where nothing was found.
 
-    In mm² where every area is known in it, else in pixels. A line is broken where the region was not seen.
+    In mm² where every area is known in it, else in pixels. A line is broken where the region was not seen. Regions are
+    named where few are seen for long; else their classes are. ``classes``: of the model, in its order, which tells the
+    colours.
     """
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -27,19 +29,21 @@ def area_over_time(table: Path, title: str) -> Plot | None:
     unit = "mm²" if column == "area_mm2" else "px"
     frames = list(dict.fromkeys(int(row["frame"]) for row in rows))
     place = {frame: i for i, frame in enumerate(frames)}
-    classes = list(dict.fromkeys(row["class"] for row in found))
     with drawing(7.5, 3.8) as (figure, ax):
         tracks = _by_track(found)
+        long = {which for which, its in tracks.items() if len(its) >= SHORTEST * len(frames)}
+        by_track = 0 < len(long) <= MOST_NAMED
         for (name, track), its in tracks.items():
-            named = len(its) >= SHORTEST * len(frames)
             times, areas = _with_gaps(its, column, place)
             numbers = [number for other, number in tracks if other == name]
             dash = LINES[numbers.index(track) % len(LINES)]
-            label = f"{name} {track}" if named else None
+            label = f"{name} {track}" if by_track and (name, track) in long else None
             ax.plot(times, areas, dash, marker=".", ms=2, color=tone(classes.index(name) + 1), lw=1.2, label=label)
         ax.set(xlabel="time (s)", ylabel=f"area ({unit})", title=f"Area of each region, {title}", ylim=(0, None))
-        if 0 < sum(len(its) >= SHORTEST * len(frames) for its in tracks.values()) <= MOST_NAMED:
-            figure.legend(loc="outside lower center", ncols=4)
+        for number, name in enumerate(classes, start=1):
+            if not by_track and any(of == name for of, _ in tracks):
+                ax.plot([], [], color=tone(number), label=name)
+        figure.legend(loc="outside lower center", ncols=4)
         data: list[tuple[Cell, ...]] = [
             (row["class"], int(row["track"]), float(row["time_s"]), float(row[column])) for row in found
         ]
