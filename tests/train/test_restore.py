@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import yaml
 from safetensors.torch import load, save
 
 from sononerve.errors import InputError
+from sononerve.models import MODELS
 from sononerve.runtime.bundle import CONFIG, WEIGHTS, Bundle
 from sononerve.train.restore import restore
 
@@ -20,6 +22,12 @@ def with_config(bundle: Bundle, change: Callable[[dict[str, dict[str, object]]],
     told = yaml.safe_load(bundle.files[CONFIG])
     change(told)
     return replace(bundle, files={**bundle.files, CONFIG: yaml.safe_dump(told).encode()})
+
+
+def of_unet(told: dict[str, dict[str, object]]) -> dict[str, object]:
+    """The recorded settings of the network that a plain U-Net has too."""
+    recorded = cast(dict[str, object], told["training"]["network"])
+    return {name: value for name, value in recorded.items() if name in MODELS["unet"].settings.model_fields}
 
 
 def with_weights(bundle: Bundle, change: Callable[[dict[str, torch.Tensor]], object]) -> Bundle:
@@ -38,6 +46,17 @@ def test_a_restored_network_has_the_weights_of_the_bundle_and_its_preprocessing(
     assert preprocess.model_dump() == yaml.safe_load(gated.files[CONFIG])["plan"]["preprocess"]
 
 
+def test_a_restored_network_stays_what_it_was_where_the_usual_settings_have_changed(
+    gated: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = yaml.safe_load(gated.files[CONFIG])["training"]["model"]
+    known, frame = MODELS[name], torch.rand(1, 1, 64, 64)
+    before = restore(gated)[0](frame).logits
+    changed = known.usual.model_copy(update={"norm": "group", "width": 40, "presence": False})
+    monkeypatch.setitem(MODELS, name, replace(known, usual=changed))
+    assert torch.equal(restore(gated)[0](frame).logits, before)
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -46,7 +65,10 @@ def test_a_restored_network_has_the_weights_of_the_bundle_and_its_preprocessing(
         (lambda told: told["training"].update(model="gpt"), "gpt: unknown.*use the sononerve that wrote it"),
         (lambda told: told["training"].update(network={"wdith": 4}), "wdith.*use the sononerve that wrote it"),
         (lambda told: told["training"].update(network={"width": 8}), r"weights.safetensors: \S+ is \(.*\), not \("),
-        (lambda told: told["training"].update(model="unet"), "holds gates.* the network has not.*weights of unet"),
+        (
+            lambda told: told["training"].update(model="unet", network=of_unet(told)),
+            "holds gates.* the network has not.*weights of unet",
+        ),
     ],
 )
 def test_a_configuration_that_says_no_such_network_is_named(

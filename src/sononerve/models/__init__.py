@@ -17,7 +17,16 @@ from .unet import UNet, UNetConfig
 from .vgg16_unet import VGG16UNet, VGG16UNetConfig
 from .zoo import ZOO
 
-__all__ = ["MODELS", "Architecture", "Output", "SegmentationModel", "build", "check_settings", "probabilities"]
+__all__ = [
+    "MODELS",
+    "Architecture",
+    "Output",
+    "SegmentationModel",
+    "build",
+    "check_settings",
+    "every_setting",
+    "probabilities",
+]
 
 Setting = bool | int | float | str
 """A value in a network's settings."""
@@ -86,6 +95,17 @@ def check_settings(name: str, settings: Mapping[str, Setting]) -> BaseModel:
         known, fault = ", ".join([*architecture.settings.model_fields, MIRRORED]), first["msg"]
         fault = fault.removeprefix("Value error, ")
         raise InputError(f"--set network{field}: {fault}; {name} knows {known}") from error
+
+
+def every_setting(name: str, settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    """All of a network's settings, the usual ones too, so that a file that holds them means the same network later.
+
+    Raises `InputError` as `check_settings` does.
+
+    >>> every_setting("unet", {"width": 8})["norm"]
+    'instance'
+    """
+    return check_settings(name, settings).model_dump() | {MIRRORED: bool(settings.get(MIRRORED, False))}
 
 
 def build(name: str, settings: Mapping[str, Setting], classes: int) -> SegmentationModel:

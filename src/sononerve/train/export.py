@@ -13,6 +13,7 @@ from torch import Tensor
 from .. import __version__
 from ..data.dataset import Dataset
 from ..data.split import Split
+from ..models import every_setting
 from ..models.output import FilteringModel, SegmentationModel
 from ..runtime.bundle import (
     CARD,
@@ -55,6 +56,7 @@ def bundle_files(
     home = config.data.folder.name  # a bundle is passed on: no paths of this machine, no names of frames
     starts, start_files = recorded_starts([*([] if start is None else [start]), *teachers])
     named = {
+        "network": every_setting(config.model, config.network),  # a later default must not change what this was
         "start": None if start is None else told_name(start),
         "teach": config.teach.model_copy(update={"models": tuple(map(told_name, teachers))}),
     }
