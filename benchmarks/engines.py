@@ -15,8 +15,10 @@ from statistics import median
 from sononerve.data.dataset import load_dataset
 from sononerve.errors import InputError
 from sononerve.evaluate.run import scope_of
+from sononerve.io.atomic import write_text
 from sononerve.runtime.bundle import Bundle
-from sononerve.runtime.engine import PRECISIONS, EngineChoice, installed_engines
+from sononerve.runtime.engine import PRECISIONS, EngineChoice
+from sononerve.runtime.engines import installed_engines
 from sononerve.runtime.predictor import Predictor
 from sononerve.runtime.race import race
 from sononerve.train.machine import describe_machine
@@ -28,6 +30,7 @@ RESULT = Path(__file__).parent / "results" / "engines.json"
 def main() -> None:
     """Time, print, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=RESULT, help="where to write what was found")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     told = parser.parse_args()
@@ -57,7 +60,7 @@ def main() -> None:
         "model": bundle.identity,
         "times": rows,
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    write_text(told.out, json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from sononerve.frame import Sample
 from sononerve.models import MODELS, Setting, build
 from sononerve.models.output import Output, SegmentationModel
 from sononerve.models.refiner import Refined, Refiner
-from sononerve.runtime.engine import EngineChoice, installed_engines, open_graph
+from sononerve.runtime.engine import EngineChoice
+from sononerve.runtime.engines import installed_engines, open_graph
 from sononerve.train.config import LossConfig
 from sononerve.train.graph import bundle_graph
 from sononerve.train.task import dice_per_frame

@@ -12,7 +12,8 @@ from sononerve.errors import InputError
 from sononerve.models import build
 from sononerve.models.output import SegmentationModel
 from sononerve.runtime.answer import agreement
-from sononerve.runtime.engine import EngineChoice, installed_engines, open_graph
+from sononerve.runtime.engine import EngineChoice
+from sononerve.runtime.engines import installed_engines, open_graph
 from sononerve.train.graph import bundle_graph
 
 TINY = {"width": 8, "depth": 3, "fold": 1, "layers": 1, "attention_heads": 2}

@@ -15,14 +15,8 @@ from bright import bright_files, bright_frame, rising_files
 from sononerve.errors import InputError
 from sononerve.frame import Frame
 from sononerve.runtime.bundle import GRAPH, Bundle, in_precision, write_bundle
-from sononerve.runtime.engine import (
-    CPU_ENGINES,
-    GPU_ENGINES,
-    EngineChoice,
-    EngineName,
-    default_engine,
-    open_engine,
-)
+from sononerve.runtime.engine import CPU_ENGINES, GPU_ENGINES, EngineChoice, EngineName
+from sononerve.runtime.engines import default_engine, open_engine
 from sononerve.runtime.onnx_runtime import PROVIDERS
 from sononerve.runtime.open_vino import OWN_SIZES
 from sononerve.runtime.predictor import Predictor
@@ -64,7 +58,8 @@ ALL_AT_ONCE = """
 import sys, threading
 import numpy as np
 from sononerve.runtime.bundle import GRAPH, Bundle
-from sononerve.runtime.engine import EngineChoice, open_engine
+from sononerve.runtime.engine import EngineChoice
+from sononerve.runtime.engines import open_engine
 sys.setswitchinterval(1e-6)
 engine, started = open_engine(Bundle.open(sys.argv[1]), GRAPH, EngineChoice(engine=sys.argv[2])), threading.Barrier(40)
 seen = []

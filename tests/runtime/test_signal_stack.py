@@ -10,7 +10,7 @@ import pytest
 from bright import bright_files
 
 from sononerve.runtime.bundle import write_bundle
-from sononerve.runtime.engine import installed_engines
+from sononerve.runtime.engines import installed_engines
 
 SCRIPT = """
 import os, signal, sys

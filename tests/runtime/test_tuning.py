@@ -14,7 +14,8 @@ from sononerve.frame import Frame
 from sononerve.io.home import home
 from sononerve.runtime import tuned as remembered
 from sononerve.runtime.bundle import Bundle, write_bundle
-from sononerve.runtime.engine import DEFAULT, EngineChoice, installed_engines
+from sononerve.runtime.engine import DEFAULT, EngineChoice
+from sononerve.runtime.engines import installed_engines
 from sononerve.runtime.predictor import Predictor
 from sononerve.runtime.tuned import remember, tuned
 from sononerve.runtime.tuning import tune

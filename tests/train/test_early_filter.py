@@ -14,7 +14,8 @@ from sononerve.errors import InputError
 from sononerve.evaluate.run import evaluate
 from sononerve.frame import Area, Frame
 from sononerve.runtime.bundle import DECODER, ENCODER, GRAPH, Bundle
-from sononerve.runtime.engine import Engine, EngineChoice, open_engine
+from sononerve.runtime.engine import Engine, EngineChoice
+from sononerve.runtime.engines import open_engine
 from sononerve.runtime.predictor import Predictor
 from sononerve.runtime.ways import ONCE, Ways
 from sononerve.train.config import TrainConfig

@@ -20,7 +20,7 @@ from sononerve.errors import InputError
 from sononerve.frame import Frame
 from sononerve.runtime.answer import agreement
 from sononerve.runtime.bundle import CARD, CONFIG, GRAPH, WEIGHTS, Bundle, write_bundle
-from sononerve.runtime.engine import open_engine
+from sononerve.runtime.engines import open_engine
 from sononerve.runtime.predictor import Predictor
 from sononerve.runtime.ways import Ways
 from sononerve.train.ensemble import join

@@ -11,7 +11,8 @@ import torch
 from sononerve.data.preprocess import Preprocess
 from sononerve.models import build
 from sononerve.models.transcgu import TransCGUNet
-from sononerve.runtime.engine import CPU_ENGINES, Engine, EngineChoice, EngineName, open_graph
+from sononerve.runtime.engine import CPU_ENGINES, Engine, EngineChoice, EngineName
+from sononerve.runtime.engines import open_graph
 from sononerve.runtime.filtering import EarlyFilter
 from sononerve.train.filter_graph import filter_graphs
 from sononerve.train.graph import bundle_graph

@@ -16,7 +16,8 @@ from sononerve.data.preprocess import Preprocess
 from sononerve.io.images import read_frame
 from sononerve.models import build
 from sononerve.models.output import Output, SegmentationModel, probabilities
-from sononerve.runtime.engine import CPU_ENGINES, EngineChoice, EngineName, open_graph
+from sononerve.runtime.engine import CPU_ENGINES, EngineChoice, EngineName
+from sononerve.runtime.engines import open_graph
 from sononerve.train.calibrate import Temperatures
 from sononerve.train.graph import bundle_graph
 

@@ -29,7 +29,8 @@ from sononerve.runtime.bundle import (
     in_precision,
     zip_bundle,
 )
-from sononerve.runtime.engine import EngineChoice, installed_engines
+from sononerve.runtime.engine import EngineChoice
+from sononerve.runtime.engines import installed_engines
 from sononerve.runtime.predictor import Predictor
 from sononerve.runtime.ways import Ways
 from sononerve.train.config import TrainConfig

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.home import home
+from .engine import Engine, EngineChoice, Shape, Tensors
 
 if TYPE_CHECKING:
     import onnxruntime
-
-    from .engine import Engine, EngineChoice, Shape, Tensors
 
 
 class Provider(NamedTuple):

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .engine import Engine, EngineChoice, Shape, Tensors
 from .signal_stack import kept_signal_stack
 
 if TYPE_CHECKING:
     import openvino
 
     from .bundle import Precision
-    from .engine import Engine, EngineChoice, Shape, Tensors
 
 OWN_SIZES = 4  # of frames, that get a compiled graph of their own
 _FIRST_READ = Lock()

@@ -12,7 +12,8 @@ from ..errors import InputError
 from ..frame import Area, Frame, Segmentation
 from .answer import Answer, mean_of, stacked
 from .bundle import DECODER, ENCODER, GRAPH, Bundle
-from .engine import DEFAULT, EngineChoice, open_engine
+from .engine import DEFAULT, EngineChoice
+from .engines import open_engine
 from .filtering import FEW_GROUPS, EarlyFilter, threshold_for
 from .tiling import joined, tiles_of
 from .tuned import tuned

@@ -14,7 +14,8 @@ from ..io.atomic import write_text
 from ..io.home import home
 from ..process import processor
 from .bundle import Bundle, Precision
-from .engine import EngineChoice, EngineName, Mode, installed_engines
+from .engine import EngineChoice, EngineName, Mode
+from .engines import installed_engines
 
 
 class _Best(BaseModel):

@@ -18,7 +18,8 @@ from ..frame import Frame
 from ..models.output import probabilities
 from ..progress import console, counted
 from ..runtime.bundle import CARD, DECODER, ENCODER, GRAPH, SCORES, WEIGHTS, Bundle, Precision, in_precision
-from ..runtime.engine import EngineChoice, installed_engines, open_engine
+from ..runtime.engine import EngineChoice
+from ..runtime.engines import installed_engines, open_engine
 from ..runtime.postprocess import label_map
 from .card import HELD_OUT, held_out
 from .export import configured

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..frame import Frame
 from ..runtime.bundle import DECODER, ENCODER, GRAPH, Bundle, in_precision
-from ..runtime.engine import Tensors, open_graph
+from ..runtime.engine import Tensors
+from ..runtime.engines import open_graph
 from ..runtime.predictor import AGREEMENT
 
 MOST_LOST = 0.005  # Dice of any class on the tune part: int8 that costs more is not offered
