@@ -53,9 +53,9 @@ bench: $(VENV)/.test  ## How fast the model in the box runs here, on drawn frame
 	rm -rf $(BENCH)
 	$(BIN)/sononerve phantom --out $(BENCH)/drawn --subjects 60 --frames 4 --set height=542 --set width=562
 	$(BIN)/sononerve phantom --out $(BENCH)/moving --subjects 4 --frames 150 --video --set height=542 --set width=562
-	$(BIN)/python benchmarks/engines.py --model $(BOX) --data $(BENCH)/drawn
-	$(BIN)/python benchmarks/realtime.py --model $(BOX) --clips $(BENCH)/moving/clips
-	$(BIN)/python benchmarks/against.py --model $(BOX) --frames $(BENCH)/drawn/images
+	$(BIN)/python benchmarks/engines.py --out $(BENCH)/engines.json --model $(BOX) --data $(BENCH)/drawn
+	$(BIN)/python benchmarks/realtime.py --out $(BENCH)/realtime.json --model $(BOX) --clips $(BENCH)/moving/clips
+	$(BIN)/python benchmarks/against.py --out $(BENCH)/against.json --model $(BOX) --frames $(BENCH)/drawn/images
 
 docs: $(VENV)/.test  ## Write docs/reference from the code
 	$(BIN)/python docs/make_reference.py

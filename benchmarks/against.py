@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from sononerve.io.atomic import write_text
 from sononerve.process import processor
 
 HERE = Path(__file__).parent
@@ -74,6 +75,7 @@ class System:
 def main() -> None:
     """Start all, take turns, print, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=RESULT, help="where to write what was found")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--frames", type=Path, required=True)
     parser.add_argument("--nnunet-python", type=Path)
@@ -92,7 +94,7 @@ def main() -> None:
     print(f"{'':32}" + "".join(f"{name:>13}" for name in COLUMNS))
     for row in rows:
         print(f"{row['system']:32}" + "".join(f"{row[name]:13.2f}" for name in COLUMNS))
-    RESULT.write_text(json.dumps({"machine": processor(), "rows": rows}, indent=1) + "\n")
+    write_text(told.out, json.dumps({"machine": processor(), "rows": rows}, indent=1) + "\n")
 
 
 def _row(system: System, ours: System) -> dict[str, object]:

@@ -24,6 +24,7 @@ import torch
 from torch.nn import functional as F
 
 from sononerve.io import video
+from sononerve.io.atomic import write_text
 from sononerve.io.clip import Clip
 from sononerve.io.stream import open_stream
 from sononerve.process import keep_memory, one_thread, processor
@@ -39,6 +40,7 @@ RESULT = Path(__file__).parent / "results" / "realtime.json"
 def main() -> None:
     """Time, print, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=RESULT, help="where to write what was found")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--long", action="store_true", help="also a clip of ten minutes, which takes some")
@@ -53,7 +55,7 @@ def main() -> None:
         **({"ten_minutes": long_clip(told.model, clips)} if told.long else {}),
     }
     print(json.dumps(result, indent=1))
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    write_text(told.out, json.dumps(result, indent=1) + "\n")
 
 
 def latency(model: Path, clip: Path) -> dict[str, float]:
