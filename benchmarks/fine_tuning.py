@@ -16,19 +16,31 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict, cast
 
 import numpy as np
 
 from sononerve.data.dataset import Dataset, load_dataset
 from sononerve.data.split import Fold, Split, split
+from sononerve.evaluate.report.plot import drawing, finished, tone
 from sononerve.evaluate.run import Evaluation, evaluate
 from sononerve.evaluate.statistics import Interval, paired_difference
+from sononerve.io.atomic import write_text
 from sononerve.process import processor
 from sononerve.runtime.bundle import Bundle, told_name
 
 RESULT = Path(__file__).parent / "results" / "fine_tuning.json"
+BESIDE = 0.05  # of the distance of two counts: so that the bars of both ways are seen
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "fine_tuning.png"
 WAYS = ("from the model", "from nothing")
 TUNED = 0.2  # of the subjects whose frames are labelled
+
+
+class Scored(TypedDict):
+    """Nerve Dice, the mean of several seeds, and that of each with its interval."""
+
+    dice: float
+    of_seeds: list[dict[str, float | None]]
 
 
 def labelled(division: Split, count: int, seed: int) -> Split:
@@ -69,7 +81,7 @@ def trained(told: argparse.Namespace, division: Split, count: int, seed: int, wa
     return run
 
 
-def scored(evaluations: list[Evaluation]) -> dict[str, object]:
+def scored(evaluations: list[Evaluation]) -> Scored:
     """The nerve's Dice over the test part, the first evaluation's interval, and the mean of several seeds."""
     told = [evaluation.scores.overall.classes["nerve"].scores["dice"] for evaluation in evaluations]
     found = [one for one in told if one is not None]
@@ -113,6 +125,28 @@ def _test(division: Split, dataset: Dataset) -> list[int]:
     return division.indices(dataset, 0, "test")
 
 
+def picture(rows: list[dict[str, object]], title: str) -> bytes:
+    """A PNG of the Dice by the number of labelled frames, for both ways; bars are 95 % intervals of the first seed."""
+    with drawing() as (figure, ax):
+        for number, way in enumerate(WAYS, start=1):
+            found = {place: cast(Scored, row[way]) for place, row in enumerate(rows) if way in row}
+            places = [place + BESIDE * (2 * number - 3) for place in found]
+            lows, highs = zip(*(_ends(one["of_seeds"][0]) for one in found.values()), strict=True)
+            ax.vlines(places, lows, highs, color=tone(number))
+            ax.plot(
+                places, [one["dice"] for one in found.values()], color=tone(number), marker="os"[number - 1], label=way
+            )
+        ax.set_xticks(range(len(rows)), [str(row["frames"]) for row in rows])
+        ax.set(xlabel="labelled frames", ylabel="nerve Dice", ylim=(0, 1), title=title)
+        ax.legend(loc="upper left")
+        return finished(figure, "fine_tuning", title, (), ()).png
+
+
+def _ends(found: dict[str, float | None]) -> tuple[float, float]:
+    value = cast(float, found["value"])
+    return value if found["low"] is None else found["low"], value if found["high"] is None else found["high"]
+
+
 def main() -> None:
     """Train and score what is missing; write after every row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -142,7 +176,8 @@ def main() -> None:
             "processor": processor(),
             "rows": rows,
         }
-        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+        write_text(RESULT, json.dumps(result, indent=1) + "\n")
+    PICTURE.write_bytes(picture(rows, f"Fine-tuning {result['model']} on {result['data']}, {told.budget} each"))
 
 
 if __name__ == "__main__":
