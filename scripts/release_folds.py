@@ -3,6 +3,7 @@
     python scripts/release_folds.py release-fold0 release-fold1 release-fold2 --out docs/results/release/folds.json
 
 Each folder is a ``--work`` of ``train_release.py`` on a fold of one split. Intervals are over clusters of all folds.
+``--plain`` sets beside them what `plain_unet.py` wrote for the same folds, in the same order.
 """
 
 from __future__ import annotations
@@ -10,28 +11,35 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
-from train_release import MODELS
+from train_release import MODELS, UNTAUGHT
 
 from sononerve.evaluate.statistics import Interval, bootstrap_interval, paired_difference
 from sononerve.io.atomic import write_text
+
+PLAIN = "plain U-Net"
 
 
 def main() -> None:
     """Pool, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folds", type=Path, nargs="+")
+    parser.add_argument("--plain", type=Path, nargs="+", default=[])
     parser.add_argument("--out", type=Path)
     told = parser.parse_args()
-    tables = {name: dice(told.folds, name) for name in MODELS}
-    first, *others = MODELS
-    groups = table_groups(told.folds, first)
+    tables = {name: dice(told.folds, name) for name in [*MODELS, *UNTAUGHT]}
+    pairs = [("accurate", "realtime"), ("realtime", "untaught"), ("accurate", "untaught")]
+    if told.plain:
+        tables[PLAIN] = plain_dice(told.folds, told.plain)
+        pairs += [(name, PLAIN) for name in MODELS]
+    groups = table_groups(told.folds)
     found: dict[str, object] = {"folds": len(told.folds), "frames": len(groups), "clusters": len(set(groups))}
     for name, table in tables.items():
         found[name] = {label: as_json(interval(values, groups)) for label, values in table.items()}
-    for name in others:
-        found[f"{name} - {first}"] = {
-            label: as_json(difference(values, tables[first][label], groups)) for label, values in tables[name].items()
+    for one, other in pairs:
+        found[f"{one} - {other}"] = {
+            label: as_json(difference(values, tables[other][label], groups)) for label, values in tables[one].items()
         }
     text = json.dumps(found, indent=1) + "\n"
     print(text)
@@ -41,15 +49,28 @@ def main() -> None:
 
 def dice(folds: list[Path], name: str) -> dict[str, list[float | None]]:
     """The Dice of each class in every frame of the folds, None where the frame does not hold it."""
-    frames = [frame for fold in folds for frame in json.loads((fold / f"{name}.json").read_text())]
-    return {label: [frame["dice"][label] for frame in frames] for label in frames[0]["dice"]}
+    scored = [frame["dice"] for fold in folds for frame in frames_of(fold, name)]
+    return {label: [one[label] for one in scored] for label in scored[0]}
 
 
-def table_groups(folds: list[Path], name: str) -> list[str]:
+def plain_dice(folds: list[Path], files: list[Path]) -> dict[str, list[float | None]]:
+    """The plain network's Dice of the same frames."""
+    scored = []
+    for fold, file in zip(folds, files, strict=True):
+        by_name = json.loads(file.read_text())["dice"]
+        scored += [by_name[frame["name"]] for frame in frames_of(fold, "realtime")]
+    return {label: [one[label] for one in scored] for label in scored[0]}
+
+
+def table_groups(folds: list[Path]) -> list[str]:
     """The cluster of every frame, in the same order; folds number theirs anew."""
-    return [
-        f"{fold.name}, {frame['group']}" for fold in folds for frame in json.loads((fold / f"{name}.json").read_text())
-    ]
+    return [f"{fold.name}, {frame['group']}" for fold in folds for frame in frames_of(fold, "realtime")]
+
+
+def frames_of(fold: Path, name: str) -> list[dict[str, Any]]:
+    """The scores of a model by frame, as `train_release.py` wrote them."""
+    frames: list[dict[str, Any]] = json.loads((fold / f"{name}.json").read_text())
+    return frames
 
 
 def interval(values: list[float | None], groups: list[str]) -> Interval:

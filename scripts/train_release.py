@@ -1,4 +1,4 @@
-"""Train the models that come with sononerve: one network by three seeds; ``realtime`` is the first, ``accurate`` all.
+"""Train the models that come with sononerve: ``accurate`` is one network by three seeds, ``realtime`` their student.
 
     python scripts/train_release.py usgra-seg --split docs/results/release/outside.json --work release \\
       --elsewhere brachial-plexus --ship
@@ -38,11 +38,13 @@ VERB = str(Path(sys.executable).parent / "sononerve")
 NOTE = Path(__file__).parent / "release_note.md"
 CROPS, DRAWN = "crops without a nerve and with it, of the held-out frames", "drawn frames (the phantom)"
 NETWORK = ("--model", "mobile-unet", "--set", "network.width=16", "--set", "network.widest=128", "--size", "256")
-PASSES = 330  # over the frames to fit; twice as many gained nothing
+PASSES, STUDENT_PASSES = 330, 105  # over the frames to fit; twice 330 gained nothing
 BATCH, LOOKS = 16, 40
-ALL = (*NETWORK, "--batch", str(BATCH), "--precision", "bf16", "--set", "strength=1", "--set", "negatives.judge=true")
-SEEDS = (0, 1, 2)
-MODELS = {"realtime": SEEDS[:1], "accurate": SEEDS}
+ALL = ("--batch", str(BATCH), "--precision", "bf16", "--set", "strength=1", "--set", "negatives.judge=true")
+TAUGHT = ("--set", "teach.share=0.75", "--set", "optimiser.learning_rate=0.001")
+SEEDS, STUDENT = ("seed0", "seed1", "seed2"), "student"
+MODELS = {"realtime": (STUDENT,), "accurate": SEEDS}
+UNTAUGHT = {"untaught": SEEDS[:1]}  # what the student gains on is known from folds; it is not shipped
 
 
 def main() -> None:
@@ -61,10 +63,12 @@ def main() -> None:
         parser.error("--ship: packs the models; leave --as-trained out")
     keep_memory()
     told.work.mkdir(parents=True, exist_ok=True)
-    runs, dataset = {seed: trained(told, seed) for seed in SEEDS}, load_dataset(told.data)
+    words = {name: [*recipe(told, PASSES), *NETWORK, "--seed", name[-1]] for name in SEEDS}
+    words[STUDENT] = [*recipe(told, STUDENT_PASSES), *taught([told.work / name for name in SEEDS])]
+    runs, dataset = {name: trained(told, name, words[name]) for name in words}, load_dataset(told.data)
     models: dict[str, dict[str, object]] = {}
-    for name, seeds in MODELS.items():
-        model = joined(told, name, [runs[seed] for seed in seeds])
+    for name, of_runs in (MODELS | UNTAUGHT if told.as_trained else MODELS).items():
+        model = joined(told, name, [runs[one] for one in of_runs])
         model = model if told.as_trained else packed(told, name, model)
         found, others = evaluate(Bundle.open(model), dataset), elsewhere(told, model)
         measured = {"held out": found.scores} | others
@@ -75,26 +79,32 @@ def main() -> None:
         if told.ship:
             ship(model, others)
     about = {"sononerve": __version__, "data": told.data.resolve().name, "split": told.split.name, "fold": told.fold}
-    networks = {run.name: training(run) for run in runs.values()}
-    release = about | {"processor": processor(), "command": words(told), "networks": networks, "models": models}
+    networks = {name: training(run) | {"command": words[name]} for name, run in runs.items()}
+    release = about | {"processor": processor(), "networks": networks, "models": models}
     write_text(told.work / "release.json", json.dumps(release, indent=1) + "\n")
     print(json.dumps({name: one["held out"] for name, one in models.items()}))
 
 
-def trained(told: argparse.Namespace, seed: int) -> Path:
-    """The run of a seed, trained here, or gone on with; nothing where it is finished."""
-    run = Path(told.work / f"seed{seed}")
+def recipe(told: argparse.Namespace, passes: int) -> list[str]:
+    """What every training is told."""
+    frames = len(Split.read(told.split).folds[told.fold].fit)
+    steps = LOOKS if told.quick else LOOKS * ceil(passes * frames / BATCH / LOOKS)
+    return ["--split", str(told.split), "--fold", str(told.fold), *ALL, "--set", f"steps={steps}"]
+
+
+def taught(teachers: list[Path]) -> list[str]:
+    """What the student is told beside: it goes on from the first of its teachers."""
+    told = [word for teacher in teachers for word in ("--teacher", str(teacher))]
+    return ["--from", str(teachers[0]), *told, *TAUGHT, "--seed", "0"]
+
+
+def trained(told: argparse.Namespace, name: str, words: list[str]) -> Path:
+    """A run, trained here, or gone on with; nothing where it is finished."""
+    run = Path(told.work / name)
     if not (run / SCORES).is_file():
-        further = ["--resume"] if run.is_dir() else [*words(told), "--seed", str(seed)]
+        further = ["--resume"] if run.is_dir() else words
         subprocess.run([VERB, "train", str(told.data), "--out", str(run), *further], check=True)
     return run
-
-
-def words(told: argparse.Namespace) -> list[str]:
-    """What every training is told beside its seed."""
-    frames = len(Split.read(told.split).folds[told.fold].fit)
-    steps = LOOKS if told.quick else LOOKS * ceil(PASSES * frames / BATCH / LOOKS)
-    return ["--split", str(told.split), "--fold", str(told.fold), *ALL, "--set", f"steps={steps}"]
 
 
 def joined(told: argparse.Namespace, name: str, runs: list[Path]) -> Path:
