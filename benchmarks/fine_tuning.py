@@ -25,7 +25,7 @@ from sononerve.data.split import Fold, Split, split
 from sononerve.evaluate.report.plot import drawing, finished, tone
 from sononerve.evaluate.run import Evaluation, evaluate
 from sononerve.evaluate.statistics import Interval, paired_difference
-from sononerve.io.atomic import write_text
+from sononerve.io.atomic import write_bytes, write_text
 from sononerve.process import processor
 from sononerve.runtime.bundle import Bundle, told_name
 
@@ -177,7 +177,7 @@ def main() -> None:
             "rows": rows,
         }
         write_text(RESULT, json.dumps(result, indent=1) + "\n")
-    PICTURE.write_bytes(picture(rows, f"Fine-tuning {result['model']} on {result['data']}, {told.budget} each"))
+    write_bytes(PICTURE, picture(rows, f"Fine-tuning {result['model']} on {result['data']}, {told.budget} each"))
 
 
 if __name__ == "__main__":
