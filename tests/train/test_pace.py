@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
 import sononerve.train.plan as planning
+from sononerve.lightning import LightningModule, Trainer
 from sononerve.train.callbacks import LOG
 from sononerve.train.config import TrainConfig
+from sononerve.train.pace import PaceError, PaceWatch
 from sononerve.train.plan import Plan
 from sononerve.train.run import PLAN, begin, train
 
@@ -57,6 +62,23 @@ def test_a_machine_that_is_hardly_faster_than_planned_keeps_its_plan(
     train(tiny(steps=None, budget_s=120), tmp_path / "run", resume=True)
     assert "plan again" not in capsys.readouterr().err
     assert Plan.read(tmp_path / "run" / PLAN).steps == plan.steps
+
+
+@pytest.mark.parametrize(("after", "again"), [(1, True), (15, False)])
+def test_a_plan_is_made_again_only_where_more_steps_are_won_than_lost(
+    after: int, again: bool, timed: Callable[..., None], tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed(10.0)
+    begin(tiny(steps=None, budget_s=120), tmp_path / "run")
+    plan = Plan.read(tmp_path / "run" / PLAN).model_copy(
+        update={"steps": 33, "rounds": 33, "step_s": 1.0, "look_s": 0.2}
+    )
+    watch, clock = PaceWatch(plan), iter([0.0, *range(1, after + 1), after + 0.5])
+    monkeypatch.setattr("sononerve.train.pace.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    watch.on_train_start(cast(Trainer, None), cast(LightningModule, None))
+    with pytest.raises(PaceError) if again else nullcontext():
+        for number in range(after + 1):  # the last round takes half of the time of those before
+            watch.on_train_epoch_end(cast(Trainer, SimpleNamespace(current_epoch=number)), cast(LightningModule, None))
 
 
 def test_a_training_that_goes_on_keeps_its_plan(
