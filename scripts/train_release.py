@@ -41,7 +41,7 @@ NETWORK = ("--model", "mobile-unet", "--set", "network.width=16", "--set", "netw
 PASSES, STUDENT_PASSES = 330, 105  # over the frames to fit; twice 330 gained nothing
 BATCH, LOOKS = 16, 40
 ALL = ("--batch", str(BATCH), "--precision", "bf16", "--set", "strength=1", "--set", "negatives.judge=true")
-TAUGHT = ("--set", "teach.share=0.75", "--set", "optimiser.learning_rate=0.001")
+TAUGHT = ("--set", "teach.share=0.75", "--set", "optimiser.learning_rate=0.001", "--set", "start_share=0")
 SEEDS, STUDENT = ("seed0", "seed1", "seed2"), "student"
 MODELS = {"realtime": (STUDENT,), "accurate": SEEDS}
 UNTAUGHT = {"untaught": SEEDS[:1]}  # what the student gains on is known from folds; it is not shipped

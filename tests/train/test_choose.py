@@ -100,12 +100,25 @@ def test_without_a_time_the_usual_canvas_and_network_are_taken(decide: Decide) -
         ({"batch": 3}, "batch", 3),
         ({"strength": 0.3}, "strength", 0.3),
         ({"keep": "last"}, "keep", "last"),
+        ({"start": "run", "start_share": 0.1}, "start_share", 0.1),
         ({"precision": "32"}, "precision", "32"),
         ({"network": {"width": 7}}, "network", {"width": 7}),
     ],
 )
 def test_what_was_asked_for_stays(decide: Decide, told: dict[str, object], name: str, value: object) -> None:
     assert getattr(decide(1.0, **told), name) == value
+
+
+def test_the_fewer_the_frames_the_more_stays_of_the_model_that_is_begun_with(decide: Decide) -> None:
+    shares = [decide(facts=FACTS.model_copy(update={"frames": n}), start="run").start_share for n in (1, 4, 16, 160)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[1] == 0.5
+    assert shares[0] < 1
+    assert shares[-1] < 0.03
+    told = [choice for choice in decide(start="run").reasons if choice.name == "start"]
+    assert told[0].value == "2%"
+    assert "start" not in {choice.name for choice in decide().reasons}
+    assert decide().start_share == 0
 
 
 def test_pinning_fills_what_is_open_and_keeps_what_is_said(decide: Decide) -> None:

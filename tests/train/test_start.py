@@ -20,7 +20,7 @@ from sononerve.train.config import TrainConfig
 from sononerve.train.ensemble import join
 from sononerve.train.restore import restore
 from sononerve.train.run import train
-from sononerve.train.start import load_start, started
+from sononerve.train.start import draw_back, load_start, started
 
 Make = Callable[..., TrainConfig]
 Cli = Callable[..., tuple[int, str, str]]
@@ -59,6 +59,41 @@ def test_it_begins_with_the_network_the_canvas_and_the_weights(first: Path, seco
     assert after.state_dict().keys() == before.state_dict().keys()
     for name, tensor in before.state_dict().items():
         torch.testing.assert_close(after.state_dict()[name], tensor, atol=1e-6, rtol=0)
+
+
+def test_drawn_back_it_is_the_mean_of_what_it_was_and_what_it_learned(tiny: Make, first: Path) -> None:
+    """Between both by the share; what answers for a class that the first does not know stays as it was learned."""
+    start = Bundle.open(first)
+    config = started(tiny(start=str(first), network={}, canvas={}), start)
+    before, model = restore(start)[0].state_dict(), build(config.model, config.network, 2)
+    learned = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    draw_back(model, start, config, ("vessel", "nerve"), 0.25)
+    for name, drawn in model.state_dict().items():
+        own, known = learned[name], before[name]
+        fresh = len(own) - len(known) if own.ndim else 0  # rows of the class that is new, the first
+        assert torch.equal(drawn[:fresh], own[:fresh]) if fresh else True
+        if own.is_floating_point():
+            torch.testing.assert_close(drawn[fresh:], 0.75 * own[fresh:] + 0.25 * known)
+
+
+def test_a_training_stays_near_what_it_begins_with_as_far_as_it_is_told(
+    tiny: Make, first: Path, other_people: Path, tmp_path: Path
+) -> None:
+    """Trained alike, with nothing and with half of the start kept: the second lies half-way."""
+    weights = []
+    for share in (0.0, 0.5):
+        told = {
+            "data": {"folder": other_people},
+            "start": str(first),
+            "start_share": share,
+            "network": {},
+            "canvas": {},
+        }
+        train(tiny(steps=3, seed=2, **told), tmp_path / str(share))
+        weights.append(restore(Bundle.open(tmp_path / str(share)))[0].state_dict())
+    for name, known in restore(Bundle.open(first))[0].state_dict().items():
+        if known.is_floating_point():
+            torch.testing.assert_close(weights[1][name], (weights[0][name] + known) / 2, atol=1e-5, rtol=1e-4)
 
 
 def test_the_bundle_tells_what_it_began_with_and_not_where_that_lay(first: Path, second: Path) -> None:

@@ -19,6 +19,7 @@ from .checkpoint import load_weights
 from .config import TrainConfig
 from .fit import fit
 from .plan import Plan
+from .start import draw_back
 from .task import Supervised
 from .teach import Taught, build_teacher
 
@@ -54,6 +55,8 @@ def learn(run: Begun, folder: Path, watch: Callback | None = None) -> Begun:
     data = FrameModule(run.varied, run.plain, plan.choices.batch, plan.steps_per_round, plan.workers, config.seed)
     task = _task(run)
     task.load_state_dict(load_weights(fit(task, data, config, plan, folder, watch)))
+    if run.start is not None:
+        draw_back(run.model, run.start, config, run.dataset.classes, plan.choices.start_share)
     return run
 
 

@@ -35,6 +35,7 @@ LOOKS = 14  # steps that as many frames as are in the tune part would take: 40 l
 MOST_LOOKING = 0.2  # of the time; where the tune part is large, there are fewer looks
 MEMORY_USED = 0.6  # of what is free; a step also needs passing space
 FEW_PASSES_EACH, MILD = 10, 0.5  # below so many passes a frame is varied half as often
+START_FRAMES = 4  # that a model which is begun with counts for; half of it stays after four frames to fit
 ENOUGH_GROUPS = 20  # in the tune part; 9 frames of usgra-seg chose worse for the nerve than the end did
 
 
@@ -58,6 +59,7 @@ class Choices(BaseModel):
     batch: int = Field(ge=1)
     strength: float
     keep: Literal["best", "last"]
+    start_share: float = 0.0
     precision: Arithmetic
     accelerator: Accelerator
     network: dict[str, Setting]
@@ -70,7 +72,7 @@ class Choices(BaseModel):
             return {name: getattr(self, name) for name in names if getattr(part, name) in (None, "auto")}
 
         canvas = config.canvas.model_copy(update=still_open(config.canvas, ("region", "longest")))
-        told = still_open(config, ("batch", "strength", "keep", "precision"))
+        told = still_open(config, ("batch", "strength", "keep", "start_share", "precision"))
         return config.model_copy(update={"canvas": canvas, "network": self.network | config.network, **told})
 
 
@@ -196,12 +198,16 @@ def choose(
     reasons.append(Choice(name="variation", value=f"{strength:g}", reason=told))
     keep, told = _keep(config, facts.tune_groups)
     reasons.append(Choice(name="keep", value=keep, reason=told))
+    start_share, told = _start_share(config, facts.frames)
+    if config.start is not None:
+        reasons.append(Choice(name="start", value=f"{start_share:.0%}", reason=told))
     return Choices(
         region=region,
         longest=longest,
         batch=batch,
         strength=strength,
         keep=keep,
+        start_share=start_share,
         precision=probe.precision,
         accelerator=accelerator,
         network=with_width(config.network, width),
@@ -307,6 +313,17 @@ def _keep(config: TrainConfig, tune_groups: int) -> tuple[Literal["best", "last"
     if tune_groups < ENOUGH_GROUPS:
         return "last", f"{told}, too few to choose a round by"
     return "best", told
+
+
+def _start_share(config: TrainConfig, frames: int) -> tuple[float, str]:
+    if config.start is None:
+        return 0.0, "begun with no model"
+    if config.start_share is not None:
+        return config.start_share, "as asked"
+    told = (
+        f"of the weights that it begins with stays: they count as much as {START_FRAMES} frames, and {frames} are new"
+    )
+    return START_FRAMES / (START_FRAMES + frames), told
 
 
 def _strength(config: TrainConfig, passes: float | None) -> tuple[float, str]:

@@ -197,18 +197,19 @@ class TrainConfig(_Part):
     """A whole training.
 
     ``start``: the model that it begins with, a run's folder, a bundle or its address; network and canvas are then
-    that one's. ``preset``: how fast the result must answer, which bounds what the plan may choose. One of
-    ``budget_s`` (seconds of the whole command), ``epochs`` (passes over the fit part) and ``steps`` says how long; a
-    budget where none is given. ``rounds``: how many looks at the tune part, at most. ``keep``: the weights of the round
-    with the best tune score, or the last ones. ``patience``: stop after so many rounds without a better tune score.
-    ``workers``: processes that vary frames, beside the training's own. ``network``: changes to the model's usual
-    settings. ``strength``: how often frames are varied, a factor on the probabilities in ``augment``. The plan chooses
-    ``strength``, ``batch``, ``rounds`` and ``keep`` where they are None, and the network's width where ``network`` does
-    not say it.
+    that one's. ``start_share``: how much of its weights stays in the result, by `sononerve.train.start.draw_back`.
+    ``preset``: how fast the result must answer, which bounds what the plan may choose. One of ``budget_s`` (seconds of
+    the whole command), ``epochs`` (passes over the fit part) and ``steps`` says how long; a budget where none is given.
+    ``rounds``: how many looks at the tune part, at most. ``keep``: the weights of the round with the best tune score,
+    or the last ones. ``patience``: stop after so many rounds without a better tune score. ``workers``: processes that
+    vary frames, beside the training's own. ``network``: changes to the model's usual settings. ``strength``: how often
+    frames are varied, a factor on the probabilities in ``augment``. The plan chooses ``start_share``, ``strength``,
+    ``batch``, ``rounds`` and ``keep`` where they are None, and the network's width where ``network`` does not say it.
     """
 
     data: DataConfig
     start: str | None = None
+    start_share: float | None = Field(default=None, ge=0, lt=1)
     preset: PresetName = "realtime"
     model: str = "unet"
     network: dict[str, Setting] = {}

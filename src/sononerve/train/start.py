@@ -5,6 +5,7 @@ What it saw is remembered, and what teachers saw too: the new model is scored on
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 
 from safetensors import SafetensorError
@@ -77,6 +78,23 @@ def load_start(model: SegmentationModel, start: Bundle, config: TrainConfig, cla
         of_classes = fresh[name].shape != one_more[name].shape
         fresh[name] = _by_class(fresh[name], tensor, classes, known) if of_classes else tensor
     model.load_state_dict(fresh)
+
+
+def draw_back(
+    model: SegmentationModel, start: Bundle, config: TrainConfig, classes: Sequence[str], share: float
+) -> None:
+    """Make the weights of ``model`` the mean of its own and those of ``start``, which weigh ``share``.
+
+    Few frames teach themselves and cost what was known of all others; half-way back much of both is kept. What answers
+    for a class that ``start`` does not know stays as it is. Source: Wortsman et al., "Robust fine-tuning of zero-shot
+    models", CVPR 2022, there called WiSE-FT.
+    """
+    before = copy.deepcopy(model)
+    load_start(before, start, config, classes)
+    known, state = before.state_dict(), model.state_dict()
+    for name, tensor in state.items():
+        if tensor.is_floating_point():  # not BatchNorm's count of batches
+            tensor.lerp_(known[name].to(tensor), share)
 
 
 def _state(config: TrainConfig, classes: int) -> dict[str, Tensor]:
