@@ -2,10 +2,11 @@
 
     python benchmarks/fine_tuning.py brachial-plexus --model realtime --work fine-tuning
 
-The subjects of one hold-out are scored, always the same. Of the other subjects so many frames are drawn, subject after
-subject in turn, as somebody would label a few frames of each; a fifth of these subjects tunes. Each training is one
-command with the same budget; one that is in ``--work`` already is not trained again, so the curve may grow over several
-sittings. With no frame at all the model is scored as it is.
+What a user gets who labels so many frames: "from nothing" is the network that `sononerve train` takes by default, and
+not that of the model. The subjects of one hold-out are scored, always the same. Of the other subjects so many frames
+are drawn, subject after subject in turn, as somebody would label a few frames of each; a fifth of these subjects tunes.
+Each training is one command with the same budget; one that is in ``--work`` already is not trained again, so the curve
+may grow over several sittings. With no frame at all the model is scored as it is.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ TUNED = 0.2  # of the subjects whose frames are labelled
 
 
 class Scored(TypedDict):
-    """Nerve Dice, the mean of several seeds, and that of each with its interval."""
+    """Nerve Dice, the mean of several seeds, and that of each with its interval; how many empty frames are marked."""
 
     dice: float
     of_seeds: list[dict[str, float | None]]
+    empty_marked: list[dict[str, float | None]]
 
 
 def labelled(division: Split, count: int, seed: int) -> Split:
@@ -82,10 +84,14 @@ def trained(told: argparse.Namespace, division: Split, count: int, seed: int, wa
 
 
 def scored(evaluations: list[Evaluation]) -> Scored:
-    """The nerve's Dice over the test part, the first evaluation's interval, and the mean of several seeds."""
-    told = [evaluation.scores.overall.classes["nerve"].scores["dice"] for evaluation in evaluations]
-    found = [one for one in told if one is not None]
-    return {"dice": float(np.mean([one.value for one in found])), "of_seeds": [as_json(one) for one in found]}
+    """The nerve's Dice over the test part, and the share of its frames without a nerve in which one is marked."""
+    nerves = [evaluation.scores.overall.classes["nerve"] for evaluation in evaluations]
+    found = [dice for nerve in nerves if (dice := nerve.scores["dice"]) is not None]
+    return {
+        "dice": float(np.mean([one.value for one in found])),
+        "of_seeds": [as_json(one) for one in found],
+        "empty_marked": [as_json(nerve.false_positive_rate) for nerve in nerves if nerve.false_positive_rate],
+    }
 
 
 def as_json(found: Interval) -> dict[str, float | None]:
@@ -114,8 +120,9 @@ def row(told: argparse.Namespace, dataset: Dataset, division: Split, count: int)
             WAYS[0]: scored([evaluate(Bundle.open(told.model), dataset.select(_test(division, dataset)))]),
         }
     found = {way: [evaluate(trained(told, division, count, seed, way), dataset) for seed in told.seeds] for way in WAYS}
+    fold = labelled(division, count, 0).fold(0)
     return {
-        "frames": count,
+        "frames": len(fold.fit) + len(fold.tune),
         **{way: scored(evaluations) for way, evaluations in found.items()},
         "gain": gained(found[WAYS[0]], found[WAYS[1]]),
     }
@@ -130,6 +137,8 @@ def picture(rows: list[dict[str, object]], title: str) -> bytes:
     with drawing() as (figure, ax):
         for number, way in enumerate(WAYS, start=1):
             found = {place: cast(Scored, row[way]) for place, row in enumerate(rows) if way in row}
+            if not found:
+                continue
             places = [place + BESIDE * (2 * number - 3) for place in found]
             lows, highs = zip(*(_ends(one["of_seeds"][0]) for one in found.values()), strict=True)
             ax.vlines(places, lows, highs, color=tone(number))

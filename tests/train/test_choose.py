@@ -119,6 +119,7 @@ def test_the_fewer_the_frames_the_more_stays_of_the_model_that_is_begun_with(dec
     assert told[0].value == "2%"
     assert "start" not in {choice.name for choice in decide().reasons}
     assert decide().start_share == 0
+    assert decide().pinned(TrainConfig.model_validate({"data": {"folder": "frames"}})).start_share is None
 
 
 def test_pinning_fills_what_is_open_and_keeps_what_is_said(decide: Decide) -> None:

@@ -21,6 +21,15 @@ def test_what_is_not_told_stays_as_it_was() -> None:
     assert (found.seed, found.batch, found.optimiser.learning_rate) == (4, 3, 0.01)
 
 
+def test_what_stays_of_one_start_is_not_what_stays_of_another() -> None:
+    base = changed(None, DATA, {"start": "first", "start_share": 0.3})
+    assert changed(base, {"seed": 1}, {}).start_share == 0.3
+    assert changed(base, {"start": "second"}, {}).start_share is None
+    assert changed(base, {"start": "second"}, {"start_share": 0.1}).start_share == 0.1
+    with pytest.raises(InputError, match="start_share: there is no model to begin with; give --from too"):
+        changed(None, DATA, {"start_share": 0.3})
+
+
 def test_set_goes_before_options_and_options_before_the_file() -> None:
     base = changed(None, DATA, {"seed": 1})
     assert changed(base, {"seed": 2}, {}).seed == 2

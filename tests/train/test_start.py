@@ -19,7 +19,7 @@ from sononerve.runtime.bundle import CARD, CONFIG, Bundle, zip_bundle
 from sononerve.train.config import TrainConfig
 from sononerve.train.ensemble import join
 from sononerve.train.restore import restore
-from sononerve.train.run import train
+from sononerve.train.run import begin, train
 from sononerve.train.start import draw_back, load_start, started
 
 Make = Callable[..., TrainConfig]
@@ -94,6 +94,14 @@ def test_a_training_stays_near_what_it_begins_with_as_far_as_it_is_told(
     for name, known in restore(Bundle.open(first))[0].state_dict().items():
         if known.is_floating_point():
             torch.testing.assert_close(weights[1][name], (weights[0][name] + known) / 2, atol=1e-5, rtol=1e-4)
+
+
+def test_nothing_of_a_start_stays_where_a_class_is_new(tiny: Make, first: Path, tmp_path: Path) -> None:
+    frames = write(PhantomConfig(subjects=6, frames=2, height=64, width=64, vessels=True, seed=8), tmp_path / "frames")
+    data = {"folder": frames, "classes": ("nerve", "vessel")}
+    run = begin(tiny(data=data, start=str(first), network={}, canvas={}), tmp_path / "run")
+    assert run.dataset.classes == ("nerve", "vessel")
+    assert run.plan.choices.start_share == 0
 
 
 def test_the_bundle_tells_what_it_began_with_and_not_where_that_lay(first: Path, second: Path) -> None:

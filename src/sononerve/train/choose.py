@@ -72,7 +72,9 @@ class Choices(BaseModel):
             return {name: getattr(self, name) for name in names if getattr(part, name) in (None, "auto")}
 
         canvas = config.canvas.model_copy(update=still_open(config.canvas, ("region", "longest")))
-        told = still_open(config, ("batch", "strength", "keep", "start_share", "precision"))
+        told = still_open(config, ("batch", "strength", "keep", "precision"))
+        if config.start is not None:
+            told |= still_open(config, ("start_share",))
         return config.model_copy(update={"canvas": canvas, "network": self.network | config.network, **told})
 
 
@@ -173,12 +175,17 @@ class Probe:
 
 
 def choose(
-    config: TrainConfig, facts: Facts, classes: int, seconds: float | None, teacher: Teacher | None = None
+    config: TrainConfig,
+    facts: Facts,
+    classes: int,
+    seconds: float | None,
+    teacher: Teacher | None = None,
+    new_classes: bool = False,
 ) -> Choices:
     """Decide what ``config`` leaves open.
 
     ``seconds``: what is left for steps and looks at the tune part; None where time is no matter. ``teacher``: whom the
-    network learns from.
+    network learns from. ``new_classes``: whether there are some that the model which is begun with does not know.
     """
     accelerator, reasons = find_accelerator(), []
     region, told = _region(config, facts)
@@ -198,7 +205,7 @@ def choose(
     reasons.append(Choice(name="variation", value=f"{strength:g}", reason=told))
     keep, told = _keep(config, facts.tune_groups)
     reasons.append(Choice(name="keep", value=keep, reason=told))
-    start_share, told = _start_share(config, facts.frames)
+    start_share, told = _start_share(config, facts.frames, new_classes)
     if config.start is not None:
         reasons.append(Choice(name="start", value=f"{start_share:.0%}", reason=told))
     return Choices(
@@ -315,11 +322,13 @@ def _keep(config: TrainConfig, tune_groups: int) -> tuple[Literal["best", "last"
     return "best", told
 
 
-def _start_share(config: TrainConfig, frames: int) -> tuple[float, str]:
+def _start_share(config: TrainConfig, frames: int, new_classes: bool) -> tuple[float, str]:
     if config.start is None:
         return 0.0, "begun with no model"
     if config.start_share is not None:
         return config.start_share, "as asked"
+    if new_classes:
+        return 0.0, "of the weights that it begins with stays: a class is new, which the old ones would not answer for"
     told = (
         f"of the weights that it begins with stays: they count as much as {START_FRAMES} frames, and {frames} are new"
     )

@@ -72,12 +72,12 @@ class CropsConfig(NegativesConfig):
 
     ``share``: how much of what is shown in training are such crops, in place of whole frames; 0: none. ``judge``:
     whether a `sononerve.models.judge.Judge` of presence is fitted to whole frames and crops when the training is over,
-    which leaves the network as it is; in frames that it holds for empty no nerve is marked. The rest says how crops
-    are drawn, `sononerve.data.negatives.NegativesConfig`.
+    which leaves the network as it is; in frames that it holds for empty no nerve is marked; None: where the model that
+    is begun with has one. The rest says how crops are drawn, `sononerve.data.negatives.NegativesConfig`.
     """
 
     share: float = Field(default=0.0, ge=0, lt=1)
-    judge: bool = False
+    judge: bool | None = None
 
 
 class OptimiserConfig(_Part):
@@ -248,6 +248,8 @@ class TrainConfig(_Part):
             raise ValueError("refine.folds and network.mirrored: a refiner looks once; give one of them")
         if self.refine.folds and self.start is not None:
             raise ValueError("refine.folds and start: a refiner learns from networks that begin anew; give one of them")
+        if self.start_share and self.start is None:
+            raise ValueError("start_share: there is no model to begin with; give --from too, or leave it out")
         if self.teach.models and (self.refine.folds or self.adversary.weight or self.canvas.close_up):
             raise ValueError(
                 "teach.models: a teacher goes with none of refine.folds, adversary.weight and canvas.close_up; give one"
@@ -284,6 +286,8 @@ def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapp
         values |= dict.fromkeys(LONG)
     if base is not None and told.get("model") not in (None, base.model):
         values["network"] = {}  # what it says is about another network
+    if base is not None and told.get("start") not in (None, base.start):
+        values["start_share"] = None  # nor is this about another start
     merge(values, told)
     if set(LENGTHS) & set(settings):
         values |= dict.fromkeys(LONG)

@@ -166,20 +166,24 @@ def _in_precision(bundle: Bundle, dataset: Dataset, precision: Precision) -> tup
         return max(full[name] - found[name] for name in full)
 
     frames = len(scope_of(bundle, dataset, "tune").indices)
-    behind = f"in the class that it costs most, on the {frames} frames of the tune part"
+    behind = f"Dice in the class that it costs most, on the {frames} frames of the tune part"
     if precision == "int8":
         fitted = scope_of(bundle, dataset, "fit").indices
         chosen = fitted[:: max(1, len(fitted) // CALIBRATED_ON)][:CALIBRATED_ON]
         made = quantise(bundle, [dataset[i].frame for i in chosen], lost)
         left = f"; left in fp32: {', '.join(made.kept)}" if made.kept else ""
-        return made.bundle, made.lost, f"int8: costs {made.lost:.4f} Dice {behind}{left}"
+        return made.bundle, made.lost, f"int8: {_cost(made.lost)} {behind}{left}"
     cost = lost(bundle)
     if cost > MOST_LOST:
         raise InputError(
-            f"{bundle.source}: {precision} costs {cost:.4f} Dice {behind}, and at most {MOST_LOST} is accepted; use "
+            f"{bundle.source}: {precision} {_cost(cost)} {behind}, and at most {MOST_LOST} is accepted; use "
             "--precision fp32"
         )
-    return bundle, cost, f"{precision}: costs {cost:.4f} Dice {behind}"
+    return bundle, cost, f"{precision}: {_cost(cost)} {behind}"
+
+
+def _cost(lost: float) -> str:
+    return f"costs {lost:.4f}" if lost >= 0 else f"gains {-lost:.4f}"
 
 
 def _tune_dice(bundle: Bundle, dataset: Dataset, precision: Precision) -> dict[str, float]:

@@ -120,7 +120,9 @@ def begin(
     if known is not None:
         _check_as_before(others, known, out)
     teacher = build_teacher(teachers, dataset) if known is None else None
-    setup = known or set_up(config, dataset, division, dataset.select(fit_part), time.monotonic() - ends, teacher)
+    fitted = dataset.select(fit_part)
+    new_classes = start is not None and not set(dataset.classes) <= set(start.config.classes)
+    setup = known or set_up(config, dataset, division, fitted, time.monotonic() - ends, teacher, new_classes)
     config = setup.choices.pinned(config)
     torch.manual_seed(config.seed)
     model = build(config.model, config.network, len(dataset.classes))
@@ -145,7 +147,6 @@ def begin(
     )
     if known is None:
         _write_folder(out, config, division, dropped, plan)
-    fitted = dataset.select(fit_part)
     run = Begun(config, dataset, division, dropped, fitted, varied, plain, model, loss, plan, start, teachers)
     _announce(run)
     return run

@@ -42,19 +42,20 @@ def set_up(
     fitted: Dataset,
     reserve_s: float,
     teacher: Teacher | None = None,
+    new_classes: bool = False,
 ) -> Setup:
     """Look at the frames to fit and choose what ``config`` leaves open.
 
     ``reserve_s``: seconds of the budget that are spent already, or kept for the end. ``teacher``: whom the network
-    learns from. Raises `InputError` where there is
-    nothing to learn.
+    learns from. ``new_classes``: whether the model that is begun with does not know them all. Raises `InputError` where
+    there is nothing to learn.
     """
     began = time.monotonic()
     facts = look_at(fitted, [division.groups[name] for name in division.fold(config.data.fold).tune])
-    crops = config.negatives.judge or config.negatives.share > 0
+    crops = bool(config.negatives.judge) or config.negatives.share > 0
     warnings = oddities(dataset, division, config.data.fold, fitted, facts, crops, can_be_judged(config))
     reserve_s += time.monotonic() - began + PREPARING_S * len(dataset)
-    choices = choose(config, facts, len(dataset.classes), _time_for_steps(config, reserve_s), teacher)
+    choices = choose(config, facts, len(dataset.classes), _time_for_steps(config, reserve_s), teacher, new_classes)
     divisor = build(config.model, choices.network, len(dataset.classes)).divisor
     refiner = config.refine.build(len(dataset.classes), config.seed)
     if refiner is not None:
