@@ -153,6 +153,8 @@ def test_some_frames_that_it_saw_are_said_and_not_scored(
     found = train(tiny(start=str(first), steps=1), tmp_path / "run", tmp_path / "split.json")
     scored = {dataset.names[i] for i in found.indices}
     assert scored == held_out
+    told = Bundle.open(tmp_path / "run").files[CARD].decode()
+    assert f"{len(held_out) + len(one)} held out, of which {len(held_out)} are scored" in told
     assert "frames of the test part are not scored" in " ".join(capsys.readouterr().err.split())
 
 

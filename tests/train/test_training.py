@@ -21,7 +21,7 @@ from sononerve.data.negatives import draw_crops
 from sononerve.data.phantom import PhantomConfig, write
 from sononerve.data.split import split
 from sononerve.errors import InputError
-from sononerve.runtime.bundle import Bundle
+from sononerve.runtime.bundle import CARD, Bundle
 from sononerve.train.callbacks import BEST, LAST, LOG
 from sononerve.train.checkpoint import SafetensorsIO
 from sononerve.train.config import TrainConfig
@@ -218,7 +218,7 @@ def test_early_stopping_stops_and_keeps_the_best_round(tiny: Make, tmp_path: Pat
         rows = list(csv.DictReader(file))
     assert len(rows) == 3
     assert (tmp_path / "run" / BEST).is_file()
-    assert (tmp_path / "run" / "bundle").is_dir()
+    assert "at most 30 steps" in Bundle.open(tmp_path / "run").files[CARD].decode()
 
 
 def test_the_best_round_on_the_tune_part_is_the_result_unless_the_last_is_asked_for(
