@@ -55,6 +55,7 @@ def card(
     counts = f"{len(fitted)} frames to fit, {len(fold.tune)} to tune, {len(fold.test)} held out"
     if scores.overall.frames < len(fold.test):
         counts += f", of which {scores.overall.frames} are scored: the rest it has seen before"
+    steps = f"at most {plan.steps}" if config.patience else str(plan.steps)
     if left_out:
         counts += f"; {left_out} left out of those to fit, their masks contradict others'"
     return f"""# {config.model}: {", ".join(fitted.classes)}
@@ -66,7 +67,7 @@ Not a medical device: for research only.
 - network: {config.model}, {plan.parameters:,} parameters, canvas {plan.preprocess.height} x {plan.preprocess.width}
 - data: {config.data.folder.name}, {counts}
 - split: {split.statement}{begun}
-- training: {"at most " if config.patience else ""}{plan.steps} steps of {plan.choices.batch} frames, {plan.choices.precision} precision, seed {config.seed}
+- training: {steps} steps of {plan.choices.batch} frames, {plan.choices.precision} precision, seed {config.seed}
 - time and machine: {seconds / 60:.1f} minutes of steps on {describe_machine(plan.choices.accelerator)}; energy: not
   measured
 - licence of the data: {_licence(fitted)}
