@@ -28,7 +28,7 @@ from sononerve.evaluate.run import Evaluation, evaluate
 from sononerve.evaluate.statistics import Interval, paired_difference
 from sononerve.io.atomic import write_bytes, write_text
 from sononerve.process import processor
-from sononerve.runtime.bundle import Bundle, told_name
+from sononerve.runtime.bundle import Bundle
 
 RESULT = Path(__file__).parent / "results" / "fine_tuning.json"
 BESIDE = 0.05  # of the distance of two counts: so that the bars of both ways are seen
@@ -146,7 +146,7 @@ def picture(rows: list[dict[str, object]], title: str) -> bytes:
                 places, [one["dice"] for one in found.values()], color=tone(number), marker="os"[number - 1], label=way
             )
         ax.set_xticks(range(len(rows)), [str(row["frames"]) for row in rows])
-        ax.set(xlabel="labelled frames", ylabel="nerve Dice", ylim=(0, 1), title=title)
+        ax.set(xlabel="labelled frames", ylabel="nerve Dice of held-out subjects", ylim=(0, 1), title=title)
         ax.legend(loc="upper left")
         return finished(figure, "fine_tuning", title, (), ()).png
 
@@ -177,7 +177,7 @@ def main() -> None:
         result = {
             "data": told.data.resolve().name,
             "split": division.statement,
-            "model": told_name(Bundle.open(told.model)),
+            "model": Path(told.model).stem,
             "identity": Bundle.open(told.model).identity,
             "size": told.size,
             "budget": told.budget,
