@@ -29,7 +29,6 @@ from sononerve.train.graph import bundle_graph
 from sononerve.train.judge import EMPTY, fit_judge
 from sononerve.train.restore import read_recorded, restore
 from sononerve.train.run import begin, train
-from sononerve.train.start import started
 
 Make = Callable[..., TrainConfig]
 JUDGED = {"judge": True, "sizes": (0.4,)}
@@ -129,22 +128,16 @@ def test_presence_is_what_the_network_says(judged: Path, phantom_folder: Path) -
         assert predictor.predict(frame).presence == pytest.approx(float(torch.sigmoid(told / temperature)), abs=5e-3)
 
 
-def test_a_training_that_begins_with_a_judged_model_fits_one_anew_unless_told_otherwise(
+def test_a_training_that_begins_with_a_judged_model_takes_its_network_alone(
     judged: Path, tiny: Make, tmp_path: Path
 ) -> None:
     data = {"folder": tiny().data.folder}
     begun = {"data": data, "start": str(judged), "network": {}, "canvas": {}, "steps": 1}
     train(tiny(**begun, negatives=JUDGED | {"judge": False}), tmp_path / "run", judged / "split.json")
     assert "presence" not in restore(Bundle.open(tmp_path / "run"))[0].heads
-    train(tiny(**begun, negatives=JUDGED | {"judge": None}), tmp_path / "anew", judged / "split.json")
+    train(tiny(**begun, negatives=JUDGED), tmp_path / "anew", judged / "split.json")
     was, anew = (Bundle.open(run).files[WEIGHTS] for run in (judged, tmp_path / "anew"))
     assert not np.array_equal(*(load(weights)["judge.linear.weight"] for weights in (was, anew)))
-
-
-def test_a_training_that_looks_twice_or_begins_with_no_judge_has_none(judged: Path, plain: Path, tiny: Make) -> None:
-    assert started(tiny(), Bundle.open(judged)).negatives.judge
-    assert not started(tiny(), Bundle.open(plain)).negatives.judge
-    assert not started(tiny(network={"mirrored": True}), Bundle.open(judged)).negatives.judge
 
 
 def test_a_judge_is_fitted_too_where_a_training_was_stopped(judged: Path, tiny: Make, tmp_path: Path) -> None:

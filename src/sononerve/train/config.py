@@ -72,12 +72,12 @@ class CropsConfig(NegativesConfig):
 
     ``share``: how much of what is shown in training are such crops, in place of whole frames; 0: none. ``judge``:
     whether a `sononerve.models.judge.Judge` of presence is fitted to whole frames and crops when the training is over,
-    which leaves the network as it is; in frames that it holds for empty no nerve is marked; None: where the model that
-    is begun with has one. The rest says how crops are drawn, `sononerve.data.negatives.NegativesConfig`.
+    which leaves the network as it is; in frames that it holds for empty no nerve is marked. The rest says how crops
+    are drawn, `sononerve.data.negatives.NegativesConfig`.
     """
 
     share: float = Field(default=0.0, ge=0, lt=1)
-    judge: bool | None = None
+    judge: bool = False
 
 
 class OptimiserConfig(_Part):

@@ -32,7 +32,7 @@ class RecordedPlan(_Part):
 class RecordedNegatives(_Part):
     """Whether a judge of presence stands beside the network."""
 
-    judge: bool | None = None
+    judge: bool = False
 
 
 class RecordedTraining(_Part):

@@ -52,7 +52,7 @@ def set_up(
     """
     began = time.monotonic()
     facts = look_at(fitted, [division.groups[name] for name in division.fold(config.data.fold).tune])
-    crops = bool(config.negatives.judge) or config.negatives.share > 0
+    crops = config.negatives.judge or config.negatives.share > 0
     warnings = oddities(dataset, division, config.data.fold, fitted, facts, crops, can_be_judged(config))
     reserve_s += time.monotonic() - began + PREPARING_S * len(dataset)
     choices = choose(config, facts, len(dataset.classes), _time_for_steps(config, reserve_s), teacher, new_classes)

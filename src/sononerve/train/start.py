@@ -38,7 +38,7 @@ def open_start(config: TrainConfig) -> Bundle | None:
 
 
 def started(config: TrainConfig, start: Bundle) -> TrainConfig:
-    """The configuration with the network of ``start``, and its canvas and its judge where none is asked for."""
+    """The configuration with the network of ``start``, and its canvas where none was asked for."""
     recorded = read_recorded(start)
     training, preprocess = recorded.training, recorded.plan.preprocess
     canvas = {
@@ -46,15 +46,11 @@ def started(config: TrainConfig, start: Bundle) -> TrainConfig:
         "region": config.canvas.region or preprocess.region,
         "normalisation": preprocess.normalisation,
     }
-    network, judge = training.network | config.network, config.negatives.judge
-    if judge is None:
-        judge = bool(training.negatives.judge and not network.get(MIRRORED))
     return config.model_copy(
         update={
             "model": training.model,
-            "network": network,
+            "network": training.network | config.network,
             "canvas": config.canvas.model_copy(update=canvas),
-            "negatives": config.negatives.model_copy(update={"judge": judge}),
         }
     )
 
