@@ -38,13 +38,10 @@ def card(
     ``rules``: what is said of its post-processing. ``seconds``: how long its steps took. ``start``: the model that it
     began with. ``teachers``: those it learned from.
     """
-    begun = (
-        ""
-        if start is None
-        else (
-            f"\n- begun with: {told_name(start)}, {start.identity}; {plan.choices.start_share:.0%} of its weights stay"
-        )
-    )
+    begun = ""
+    if start is not None:
+        stays = f"{plan.choices.start_share:.0%} of its weights stay"
+        begun = f"\n- begun with: {told_name(start)}, {start.identity}; {stays}"
     if teachers:
         names = "; ".join(f"{told_name(teacher)}, {teacher.identity}" for teacher in teachers)
         begun += f"\n- taught by: {names}; {config.teach.share:.0%} of the loss"
