@@ -75,7 +75,7 @@ def trained(told: argparse.Namespace, division: Split, count: int, seed: int, wa
     run, file = work / name, work / f"{count}-seed{seed}.json"
     if not (run / "scores.json").is_file():
         labelled(division, count, seed).write(file)
-        words = ["--from", told.model, "--set", "negatives.judge=true"] if way == WAYS[0] else []
+        words = ["--from", told.model] if way == WAYS[0] else []
         begun = ["--resume"] if run.is_dir() else []
         command = [str(Path(sys.executable).parent / "sononerve"), "train", str(told.data), "--out", str(run)]
         command += ["--split", str(file), "--budget", told.budget, "--seed", str(seed), "--size", str(told.size)]

@@ -18,17 +18,18 @@ from sononerve.data.dataset import load_dataset
 from sononerve.data.module import VariedFrames
 from sononerve.data.preprocess import Preprocess
 from sononerve.errors import InputError
+from sononerve.models import build
 from sononerve.models.unet import UNet, UNetConfig
 from sononerve.runtime.bundle import CARD, GRAPH, WEIGHTS, Bundle
 from sononerve.runtime.predictor import Predictor
-from sononerve.train import judge as judging
-from sononerve.train.config import TrainConfig
+from sononerve.train.config import TrainConfig, changed
 from sononerve.train.ensemble import join
 from sononerve.train.export import configured
 from sononerve.train.graph import bundle_graph
-from sononerve.train.judge import EMPTY, fit_judge
+from sononerve.train.judge import BUDGET_SHARE, EMPTY, LEAST, MOST, fit_judge, look_s, looks_within
 from sononerve.train.restore import read_recorded, restore
 from sononerve.train.run import begin, train
+from sononerve.train.start import started
 
 Make = Callable[..., TrainConfig]
 JUDGED = {"judge": True, "sizes": (0.4,)}
@@ -128,16 +129,23 @@ def test_presence_is_what_the_network_says(judged: Path, phantom_folder: Path) -
         assert predictor.predict(frame).presence == pytest.approx(float(torch.sigmoid(told / temperature)), abs=5e-3)
 
 
-def test_a_training_that_begins_with_a_judged_model_takes_its_network_alone(
+def test_a_training_that_begins_with_a_judged_model_fits_one_anew_unless_told_otherwise(
     judged: Path, tiny: Make, tmp_path: Path
 ) -> None:
     data = {"folder": tiny().data.folder}
     begun = {"data": data, "start": str(judged), "network": {}, "canvas": {}, "steps": 1}
     train(tiny(**begun, negatives=JUDGED | {"judge": False}), tmp_path / "run", judged / "split.json")
     assert "presence" not in restore(Bundle.open(tmp_path / "run"))[0].heads
-    train(tiny(**begun, negatives=JUDGED), tmp_path / "anew", judged / "split.json")
+    train(tiny(**begun, negatives=JUDGED | {"judge": None}), tmp_path / "anew", judged / "split.json")
     was, anew = (Bundle.open(run).files[WEIGHTS] for run in (judged, tmp_path / "anew"))
     assert not np.array_equal(*(load(weights)["judge.linear.weight"] for weights in (was, anew)))
+
+
+def test_a_training_that_looks_twice_or_begins_with_no_judge_has_none(judged: Path, plain: Path, tiny: Make) -> None:
+    assert started(tiny(), Bundle.open(judged)).negatives.judge
+    assert not started(tiny(), Bundle.open(plain)).negatives.judge
+    for twice in ({"network": {"mirrored": True}}, {"refine": {"folds": 2}}):
+        assert not started(tiny(**twice), Bundle.open(judged)).negatives.judge
 
 
 def test_a_judge_is_fitted_too_where_a_training_was_stopped(judged: Path, tiny: Make, tmp_path: Path) -> None:
@@ -163,11 +171,36 @@ def test_an_ensemble_tells_the_mean_of_its_judges(
     assert Predictor(join(members)).predict(frame).presence == pytest.approx(np.mean(told), abs=1e-5)
 
 
-def test_a_judge_looks_at_some_of_many_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "MOST_FRAMES", 9)
+@pytest.mark.parametrize(
+    ("most", "told"), [(40, "10 frames and 10 crops"), (72, "24 frames and 12 crops"), (104, "40 frames and 12 crops")]
+)
+def test_a_judge_looks_at_some_of_many_frames(most: int, told: str) -> None:
     model, preprocess = UNet(UNetConfig(width=8, depth=3), classes=1), Preprocess(height=SIDE, width=SIDE)
     varied = VariedFrames(discs(40, 0), preprocess, Augment(), seed=0, crops=discs(12, 1))
-    assert fit_judge(model, varied) == "fitted to 8 frames and 12 crops, 10 of them without a nerve"
+    said = fit_judge(model, varied, most)
+    assert said.startswith(f"fitted to {told}, ")
+    assert fit_judge(model, varied, most) == said
+
+
+def test_a_judge_takes_a_part_of_the_budget_and_the_run_repeats_what_was_planned(
+    judged: Path, tiny: Make, tmp_path: Path
+) -> None:
+    assert TrainConfig.read(judged / "config.yaml").negatives.looks == MOST
+    told = tiny(negatives=JUDGED, steps=None, budget_s=40)
+    plan = begin(told, tmp_path / "run").plan
+    kept = TrainConfig.read(tmp_path / "run" / "config.yaml")
+    looks, network = kept.negatives.looks, build(kept.model, kept.network, 1)
+    shape = (plan.preprocess.height, plan.preprocess.width)
+    assert looks is not None
+    assert looks * look_s(network, shape) <= BUDGET_SHARE * 40 < (looks + 1) * look_s(network, shape)
+    for asked in (told, kept):
+        assert begin(asked, tmp_path / "run", resume=True).config.negatives.looks == looks
+    assert changed(kept, {"budget_s": 400}, {}).negatives.looks is None
+
+
+def test_a_small_budget_leaves_a_judge_enough_to_look_at() -> None:
+    network = UNet(UNetConfig(width=8, depth=3), classes=1)
+    assert looks_within(0.1, network, (SIDE, SIDE)) == LEAST
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from ..models.output import SegmentationModel
 from .adversarial import build_adversary
 from .config import TrainConfig
 from .facts import Facts
+from .judge import BUDGET_SHARE, looks_within
 from .machine import Accelerator, Arithmetic, find_accelerator, free_memory, half_precision, step_memory, time_step
 from .presets import PRESETS
 from .teach import Teacher
@@ -60,6 +61,7 @@ class Choices(BaseModel):
     strength: float
     keep: Literal["best", "last"]
     start_share: float = 0.0
+    looks: int | None = None
     precision: Arithmetic
     accelerator: Accelerator
     network: dict[str, Setting]
@@ -72,10 +74,12 @@ class Choices(BaseModel):
             return {name: getattr(self, name) for name in names if getattr(part, name) in (None, "auto")}
 
         canvas = config.canvas.model_copy(update=still_open(config.canvas, ("region", "longest")))
+        negatives = config.negatives.model_copy(update=still_open(config.negatives, ("looks",)))
         told = still_open(config, ("batch", "strength", "keep", "precision"))
         if config.start is not None:
             told |= still_open(config, ("start_share",))
-        return config.model_copy(update={"canvas": canvas, "network": self.network | config.network, **told})
+        told |= {"canvas": canvas, "negatives": negatives, "network": self.network | config.network}
+        return config.model_copy(update=told)
 
 
 class Probe:
@@ -208,6 +212,11 @@ def choose(
     start_share, told = _start_share(config, facts.frames, new_classes)
     if config.start is not None:
         reasons.append(Choice(name="start", value=f"{start_share:.0%}", reason=told))
+    network = with_width(config.network, width)
+    looks, told = None, ""
+    if config.negatives.judge:
+        looks, told = _looks(config, build(config.model, network, classes), longest, facts.shape(region))
+        reasons.append(Choice(name="judge", value=str(looks), reason=told))
     return Choices(
         region=region,
         longest=longest,
@@ -215,9 +224,10 @@ def choose(
         strength=strength,
         keep=keep,
         start_share=start_share,
+        looks=looks,
         precision=probe.precision,
         accelerator=accelerator,
-        network=with_width(config.network, width),
+        network=network,
         reasons=tuple(reasons),
     )
 
@@ -333,6 +343,14 @@ def _start_share(config: TrainConfig, frames: int, new_classes: bool) -> tuple[f
         f"of the weights that it begins with stays: they count as much as {START_FRAMES} frames, and {frames} are new"
     )
     return START_FRAMES / (START_FRAMES + frames), told
+
+
+def _looks(config: TrainConfig, network: SegmentationModel, longest: int, seen: tuple[int, int]) -> tuple[int, str]:
+    if config.negatives.looks is not None:
+        return config.negatives.looks, "as asked"
+    told = "looks at frames and crops at most, to fit the judge of presence"
+    looks = looks_within(config.whole_budget_s, network, canvas_shape(seen, longest, network.divisor))
+    return looks, told if config.whole_budget_s is None else f"{told}, in {BUDGET_SHARE:.0%} of the budget"
 
 
 def _strength(config: TrainConfig, passes: float | None) -> tuple[float, str]:

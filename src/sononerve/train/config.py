@@ -25,7 +25,8 @@ from .presets import PresetName
 Precision = Literal["auto", "32", "bf16", "16"]
 
 LENGTHS = ("budget_s", "epochs", "steps")
-LONG = (*LENGTHS, "rounds")  # what is planned anew with another length
+LONG = (*LENGTHS, "rounds")
+DEFAULT_BUDGET_S = 1800.0
 OPTIONS = {"budget_s": "--budget", "patience": "--early-stopping"}
 MOST_FOLDS = 20  # of a refiner
 ADVERSARY_WEIGHT = 0.1  # what --adversary stands for
@@ -72,12 +73,14 @@ class CropsConfig(NegativesConfig):
 
     ``share``: how much of what is shown in training are such crops, in place of whole frames; 0: none. ``judge``:
     whether a `sononerve.models.judge.Judge` of presence is fitted to whole frames and crops when the training is over,
-    which leaves the network as it is; in frames that it holds for empty no nerve is marked. The rest says how crops
-    are drawn, `sononerve.data.negatives.NegativesConfig`.
+    which leaves the network as it is; in frames that it holds for empty no nerve is marked; None: where the model that
+    is begun with has one. ``looks``: how often it looks at a frame or crop to be fitted, in all and at most; the plan
+    chooses. The rest says how crops are drawn, `sononerve.data.negatives.NegativesConfig`.
     """
 
     share: float = Field(default=0.0, ge=0, lt=1)
-    judge: bool = False
+    judge: bool | None = None
+    looks: int | None = Field(default=None, ge=8)
 
 
 class OptimiserConfig(_Part):
@@ -256,6 +259,13 @@ class TrainConfig(_Part):
             )
         return self
 
+    @property
+    def whole_budget_s(self) -> float | None:
+        """Seconds that the whole training may take; None where epochs or steps say how long it is."""
+        if self.steps is not None or self.epochs is not None:
+            return None
+        return self.budget_s or DEFAULT_BUDGET_S
+
     def write(self, path: Path) -> None:
         """Write as YAML, whole or not at all."""
         write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
@@ -283,19 +293,25 @@ def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapp
         if len(lengths) > 1:
             raise InputError(f"training settings: {' and '.join(lengths)} both say how long; expected one of them")
     if any(told.get(name) is not None for name in LENGTHS):
-        values |= dict.fromkeys(LONG)
+        _forget_length(values)
     if base is not None and told.get("model") not in (None, base.model):
         values["network"] = {}  # what it says is about another network
     if base is not None and told.get("start") not in (None, base.start):
         values["start_share"] = None  # nor is this about another start
     merge(values, told)
     if set(LENGTHS) & set(settings):
-        values |= dict.fromkeys(LONG)
+        _forget_length(values)
     merge_settings(values, settings)
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
         raise InputError(f"training settings: {first_fault(error, OPTIONS)}") from error
+
+
+def _forget_length(values: dict[str, object]) -> None:
+    """Leave open what is planned anew with another length."""
+    values |= dict.fromkeys(LONG)
+    merge_settings(values, {"negatives.looks": None})
 
 
 def parse_duration(text: str) -> float:

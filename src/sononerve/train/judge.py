@@ -8,7 +8,6 @@ frames too. So its weights stay, and a linear layer on its features learns what 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import ceil
 
 import numpy as np
 import torch
@@ -20,15 +19,20 @@ from ..data.canvases import Canvases, Joined
 from ..data.dataset import Progress
 from ..data.module import VariedFrames
 from ..errors import InputError
-from ..models import MIRRORED
+from ..models import MIRRORED, SegmentationModel
+from ..models.cost import count_flops
 from ..models.judge import summary
 from ..models.unet import UNet
 from .config import TrainConfig
 
 NETWORKS = ("unet", "attention-unet", "vgg16-unet", "mobile-unet", "unet-notebook")
 """Those with a place for a judge."""
-MOST_FRAMES = 1500  # whole ones; crops are bounded where they are cut
-LOOKS = 4  # at each frame and crop: as it is, and varied as in training
+MOST, LEAST = 12000, 160  # looks in all
+LOOKS, FEWEST = 4, 2  # at each frame and crop: as it is, and varied as in training
+VARYING_S = 0.01  # per look, before the encoder sees it
+FLOPS_PER_S = 5e10  # of the encoder, at the least
+BUDGET_SHARE = 0.15
+"""Of a training's budget, which a judge may take at most."""
 DECAY = 0.1  # of standardised features; on held-out crops of usgra-seg 0.01 to 0.3 told them apart as well
 AT_ONCE = 16
 EMPTY = 0.4
@@ -50,41 +54,63 @@ def check_judged(config: TrainConfig) -> None:
         )
 
 
-def fit_judge(model: UNet, varied: VariedFrames, progress: Progress | None = None) -> str:
-    """Put a judge of presence beside the trained network, fitted to the frames and crops of ``varied``; tell of it.
+def look_s(network: SegmentationModel, shape: tuple[int, int]) -> float:
+    """Seconds that a look at a frame or crop on a canvas of ``shape`` takes at the most."""
+    return VARYING_S + count_flops(network, *shape) / FLOPS_PER_S
 
-    The model is then in evaluation mode, on the CPU, and its masks are what they were.
+
+def looks_within(budget_s: float | None, network: SegmentationModel, shape: tuple[int, int]) -> int:
+    """How often a judge may look in its share of a training's budget; None: there is no budget."""
+    if budget_s is None:
+        return MOST
+    return min(MOST, max(LEAST, int(BUDGET_SHARE * budget_s / look_s(network, shape))))
+
+
+def fit_judge(model: UNet, varied: VariedFrames, most: int = MOST, progress: Progress | None = None) -> str:
+    """Put a judge of presence beside the trained network, fitted to frames and crops of ``varied``; tell of it.
+
+    The model is then in evaluation mode, on the CPU, and its masks are what they were. ``most``: how often it looks, in
+    all. Each frame and crop is looked at four times, or less often, but not once only; where even that is too much, the
+    seed draws some of them, for further looks at the same teach less than other frames do.
     """
     assert varied.crops is not None
     model.eval().cpu().float()
-    whole = range(0, len(varied.canvases), ceil(len(varied.canvases) / MOST_FRAMES))
-    cut = range(len(varied.crops))
+    frames, crops = len(varied.canvases), len(varied.crops)
+    each = min(LOOKS, max(FEWEST, most // (frames + crops)))
+    pieces = most // each
+    count = min(frames, max(pieces // 2, pieces - crops))
+    whole, cut = _drawn(frames, count, varied.seed), _drawn(crops, pieces - count, varied.seed)
     total, summaries, present = len(whole) + len(cut), list[Tensor](), list[bool]()
     for part, places in ((varied.canvases, whole), (varied.crops, cut)):
-        for frames, told in _looks(part, places, varied):
+        for seen, told in _looks(part, places, varied, each):
             with torch.no_grad():
-                summaries.append(summary(model.features(frames)))
+                summaries.append(summary(model.features(seen)))
             present += told
             if progress is not None:
-                progress(len(present) // LOOKS, total)
+                progress(len(present) // each, total)
     weight, bias = fit_line(torch.cat(summaries), torch.tensor(present))
     judge = model.add_judge()
     with torch.no_grad():
         judge.linear.weight.copy_(weight)
         judge.linear.bias.copy_(bias)
-    empty = total - sum(present[::LOOKS])
+    empty = total - sum(present[::each])
     return f"fitted to {len(whole)} frames and {len(cut)} crops, {empty} of them without a nerve"
 
 
+def _drawn(count: int, most: int, seed: int) -> list[int]:
+    """So many places of ``count`` at most, in order."""
+    return sorted(np.random.default_rng(seed).permutation(count)[:most].tolist())
+
+
 def _looks(
-    part: Canvases | Joined, places: Sequence[int], varied: VariedFrames
+    part: Canvases | Joined, places: Sequence[int], varied: VariedFrames, each: int
 ) -> Iterator[tuple[Float[Tensor, "n 1 h w"], list[bool]]]:
     """Batches of normalised frames, each frame as it is and varied, and whether the nerve is in what is seen of it."""
     frames, told = list[Tensor](), list[bool]()
     for i in places:
         pixels, labels = part[i]
         looks = [(pixels, labels)]
-        for look in range(1, LOOKS):
+        for look in range(1, each):
             drawn = varied.augment.draw(np.random.default_rng([varied.seed, look, i]))
             looks.append((varied.augment.frame(pixels, drawn), varied.augment.mask(labels, drawn)))
         frames += [torch.from_numpy(varied.preprocess.normalise(seen))[None] for seen, _ in looks]

@@ -22,7 +22,7 @@ from .adversarial import Adversary
 from .choose import MOST_LOOKING, Choice, Choices
 from .config import TrainConfig
 from .machine import time_step
-from .setup import BUDGET_USED, DEFAULT_BUDGET_S, LOOP, Setup
+from .setup import BUDGET_USED, LOOP, Setup
 from .teach import Teacher
 
 MOST_ROUNDS = 40
@@ -93,14 +93,13 @@ def make_plan(
     look_s = LOOK * (2 if model.agrees else 1) * step_s * frames[1] / choices.batch + 0.2
     if teacher is not None:
         step_s += teacher.answer_s(batch, choices.precision, choices.accelerator)
-    budget = config.budget_s
+    budget = config.whole_budget_s
     if config.steps is not None:
-        steps, budget, why = config.steps, None, "as asked"
+        steps, why = config.steps, "as asked"
     elif config.epochs is not None:
-        steps, budget = max(1, round(config.epochs * frames[0] / (choices.batch * config.devices))), None
+        steps = max(1, round(config.epochs * frames[0] / (choices.batch * config.devices)))
         why = f"{config.epochs} passes over {frames[0]} frames"
-    else:
-        budget = budget or DEFAULT_BUDGET_S
+    elif budget is not None:
         left = max(0.0, BUDGET_USED * budget - (time.monotonic() - began) - reserve_s)
         rounds = config.rounds or max(1, min(MOST_ROUNDS, int(MOST_LOOKING * left / look_s)))
         steps = max(1, int((left - rounds * look_s) / (LOOP * step_s)))

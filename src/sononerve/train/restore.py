@@ -32,7 +32,7 @@ class RecordedPlan(_Part):
 class RecordedNegatives(_Part):
     """Whether a judge of presence stands beside the network."""
 
-    judge: bool = False
+    judge: bool | None = None
 
 
 class RecordedTraining(_Part):

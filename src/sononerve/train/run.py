@@ -20,7 +20,6 @@ from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
 from ..io.atomic import check_folder, write_text
 from ..models import SegmentationModel, build
-from ..models.cost import count_flops
 from ..models.unet import UNet
 from ..process import keep_memory
 from ..progress import console, counted
@@ -35,8 +34,7 @@ from .card import card
 from .config import TrainConfig
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, configured
-from .judge import EMPTY, LOOKS, check_judged, fit_judge
-from .judge import MOST_FRAMES as MOST_JUDGED
+from .judge import EMPTY, LOOKS, MOST, check_judged, fit_judge, look_s, looks_within
 from .log import training_seconds
 from .machine import find_accelerator
 from .pace import PaceError, PaceWatch
@@ -57,8 +55,6 @@ FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
 CALIBRATING_S = 0.1  # per frame of the tune part that is looked at
 CHOOSING_S = 0.25  # per frame of the tune part that the post-processing is chosen on
-VARYING_S = 0.01  # per look of the judge at a frame or crop, before the encoder sees it
-JUDGED_FLOPS = 5e10  # a second of the encoder, at the least
 KNOWING_S = 0.01  # per frame of the data set, which is read once more to know the test part by its pixels
 
 
@@ -157,17 +153,17 @@ def _closing_s(config: TrainConfig, dataset: Dataset, division: Split, fit: int,
     network = build(config.model, config.network, len(dataset.classes))
     scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
     choosing_s = CALIBRATING_S * frames_looked_at(tune, network) + CHOOSING_S * frames_chosen_on(tune)
-    judging_s = _judging_s(config, network, fit) if config.negatives.judge else 0.0
-    return EXPORT_S + scoring_s + choosing_s + judging_s
+    return EXPORT_S + scoring_s + choosing_s + (_judging_s(config, network, fit) if config.negatives.judge else 0.0)
 
 
 def _judging_s(config: TrainConfig, network: SegmentationModel, fit: int) -> float:
     """The same of a judge fitted to so many frames and to crops of them, on the largest canvas that there may be."""
     side = config.canvas.longest or PRESETS[config.preset].largest
     side = network.divisor * ceil(side / network.divisor)
-    whole = min(MOST_JUDGED, fit * (2 if config.canvas.close_up > 0 else 1))
+    whole = fit * (2 if config.canvas.close_up > 0 else 1)
     crops = min(MOST_CROPS, 2 * len(config.negatives.sizes) * fit)
-    return LOOKS * (whole + crops) * (VARYING_S + count_flops(network, side, side) / JUDGED_FLOPS)
+    most = config.negatives.looks or looks_within(config.whole_budget_s, network, (side, side))
+    return min(most, LOOKS * (whole + crops)) * look_s(network, (side, side))
 
 
 def _check_as_before(others: Mapping[str, Bundle], plan: Plan, out: Path) -> None:
@@ -356,8 +352,9 @@ def _finish(run: Begun, out: Path) -> Evaluation:
     fold, groups = run.division.fold(run.config.data.fold), run.division.groups
     rules, judged = PLAIN, list[str]()
     if isinstance(run.model, UNet) and run.config.negatives.judge:
+        most = run.config.negatives.looks or MOST
         with counted("fit the judge of presence") as progress:
-            judged.append(f"presence: {fit_judge(run.model, run.varied, progress)}")
+            judged.append(f"presence: {fit_judge(run.model, run.varied, most, progress)}")
         rules = PostProcess(presence=EMPTY)
         console.print(judged[0])
     calibration = calibrate(run.model, run.plain, [groups[name] for name in fold.tune])

@@ -21,7 +21,6 @@ from .teach import Teacher
 BUDGET_USED = 0.9  # of the budget; the rest is for a machine that slows down
 LOOP = 1.08  # feeding, logging and saving beside the steps: 1.04 and 1.09 in two trainings of 38 steps a round
 PREPARING_S = 0.005  # per frame of the data set, scaled to the canvas once
-DEFAULT_BUDGET_S = 1800.0
 
 
 class Setup(BaseModel):
@@ -52,7 +51,7 @@ def set_up(
     """
     began = time.monotonic()
     facts = look_at(fitted, [division.groups[name] for name in division.fold(config.data.fold).tune])
-    crops = config.negatives.judge or config.negatives.share > 0
+    crops = bool(config.negatives.judge) or config.negatives.share > 0
     warnings = oddities(dataset, division, config.data.fold, fitted, facts, crops, can_be_judged(config))
     reserve_s += time.monotonic() - began + PREPARING_S * len(dataset)
     choices = choose(config, facts, len(dataset.classes), _time_for_steps(config, reserve_s), teacher, new_classes)
@@ -71,7 +70,7 @@ def set_up(
 
 def _time_for_steps(config: TrainConfig, reserve_s: float) -> float | None:
     """Seconds for steps and looks; None where epochs or steps were asked for."""
-    if config.steps is not None or config.epochs is not None:
+    if config.whole_budget_s is None:
         return None
-    left = BUDGET_USED * (config.budget_s or DEFAULT_BUDGET_S) - reserve_s
+    left = BUDGET_USED * config.whole_budget_s - reserve_s
     return config.refine.share * max(0.0, left) / LOOP
