@@ -238,6 +238,21 @@ def test_the_canvas_has_the_shape_of_what_is_seen_in_multiples_of_the_divisor(
     assert canvas_shape(seen, longest, divisor) == canvas
 
 
+@pytest.mark.parametrize(
+    ("ratio", "longest", "precision"),
+    [(1.1, 256, "bf16"), (1.3, 256, "32"), (1.1, 128, "32"), (1.1, None, "32"), (0.9, 128, "bf16"), (0.9, 256, "bf16")],
+)
+def test_16_bits_may_be_a_little_slower_on_a_small_canvas_where_that_of_the_training_is_larger(
+    monkeypatch: pytest.MonkeyPatch, ratio: float, longest: int | None, precision: str
+) -> None:
+    monkeypatch.setattr(choosing, "half_precision", lambda _: "bf16")
+    monkeypatch.setattr(choosing, "time_step", lambda *a, **_: {"32": 1.0, "bf16": ratio}[a[3]])
+    told = {"data": {"folder": "frames"}, "canvas": {"longest": longest}}
+    probe = Probe(TrainConfig.model_validate(told), (300, 300), 4, 1, "cpu")
+    assert probe.precision == precision
+    assert f"{ratio:.2f} of the time of 32 bit" in probe.reason
+
+
 def test_steps_of_a_probe_cost_a_fixed_part_and_one_by_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps that take 2 s and 1 s more per frame of 128 x 128 are told apart by timing batches of 2 and of 8."""
     monkeypatch.setattr(choosing, "time_step", lambda _, __, batch, *___, **____: 2.0 + len(batch.frames))

@@ -31,6 +31,7 @@ ENOUGH_STEPS = 800  # for which the canvas, and then the network, is made smalle
 USUAL_SIZE, USUAL_BATCH, SMALLEST_BATCH = 256, 16, 4
 STEPS_PER_PASS = 4  # at least, so that few frames are not all in one batch
 HOPELESS = 2.0  # times as long with two frames: 16 bits are not tried with a whole batch
+SLOWER = 1.15  # on a small canvas 16 bits may be so much and still faster on one twice as large
 FEW = 2  # frames of the smaller batch that is timed; one may be too few for a normalisation by batch
 LOOKS = 14  # steps that as many frames as are in the tune part would take: 40 looks, forward only
 MOST_LOOKING = 0.2  # of the time; where the tune part is large, there are fewer looks
@@ -147,10 +148,12 @@ class Probe:
             return "32", f"the only one on {self.accelerator}"
         for count in dict.fromkeys((FEW, self.batch)):  # a processor without it takes ten times as long
             full_s, half_s = (self._time(precision, None, count) for precision in ("32", half))
-            told = f"a step takes {half_s / full_s:.2f} of the time of 32 bit"
             if half_s > HOPELESS * full_s:
                 break
-        return (half, told) if half_s < full_s else ("32", f"{half}: {told}")
+        told, margin = f"a step takes {half_s / full_s:.2f} of the time of 32 bit", 1.0
+        if self.config.canvas.longest is not None and self.config.canvas.longest > self.side:
+            told, margin = f"{told} at {self.side} pixels, and less on a larger canvas", SLOWER
+        return (half, told) if half_s < margin * full_s else ("32", f"{half}: {told}")
 
     def _time(self, precision: str, width: int | None, count: int) -> float:
         began = time.monotonic()
