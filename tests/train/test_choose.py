@@ -240,7 +240,15 @@ def test_the_canvas_has_the_shape_of_what_is_seen_in_multiples_of_the_divisor(
 
 @pytest.mark.parametrize(
     ("ratio", "longest", "precision"),
-    [(1.1, 256, "bf16"), (1.4, 256, "32"), (1.1, 128, "32"), (1.1, None, "32"), (0.9, 128, "bf16"), (0.9, 256, "bf16")],
+    [
+        (1.1, 256, "bf16"),
+        (1.4, 256, "32"),
+        (1.1, 128, "32"),
+        (1.1, 224, "32"),
+        (1.1, None, "32"),
+        (0.9, 128, "bf16"),
+        (0.9, 256, "bf16"),
+    ],
 )
 def test_16_bits_may_be_a_little_slower_on_a_small_canvas_where_that_of_the_training_is_larger(
     monkeypatch: pytest.MonkeyPatch, ratio: float, longest: int | None, precision: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +24,13 @@ from sononerve.models.unet import UNet, UNetConfig
 from sononerve.runtime.bundle import CARD, GRAPH, WEIGHTS, Bundle
 from sononerve.runtime.predictor import Predictor
 from sononerve.train.config import TrainConfig, changed
+from sononerve.train.crops import draw
 from sononerve.train.ensemble import join
 from sononerve.train.export import configured
 from sononerve.train.graph import bundle_graph
-from sononerve.train.judge import BUDGET_SHARE, EMPTY, LEAST, MOST, fit_judge, look_s, looks_within
+from sononerve.train.judge import BUDGET_SHARE, EMPTY, LEAST_LOOKS, MOST_LOOKS, fit_judge, look_s, looks_within
 from sononerve.train.restore import read_recorded, restore
 from sononerve.train.run import begin, train
-from sononerve.train.start import started
 
 Make = Callable[..., TrainConfig]
 JUDGED = {"judge": True, "sizes": (0.4,)}
@@ -136,16 +137,41 @@ def test_a_training_that_begins_with_a_judged_model_fits_one_anew_unless_told_ot
     begun = {"data": data, "start": str(judged), "network": {}, "canvas": {}, "steps": 1}
     train(tiny(**begun, negatives=JUDGED | {"judge": False}), tmp_path / "run", judged / "split.json")
     assert "presence" not in restore(Bundle.open(tmp_path / "run"))[0].heads
-    train(tiny(**begun, negatives=JUDGED | {"judge": None}), tmp_path / "anew", judged / "split.json")
+    inherited = tiny(**begun, negatives=JUDGED | {"judge": None})
+    begin(inherited, tmp_path / "anew", judged / "split.json")
+    train(inherited, tmp_path / "anew", judged / "split.json", resume=True)
     was, anew = (Bundle.open(run).files[WEIGHTS] for run in (judged, tmp_path / "anew"))
     assert not np.array_equal(*(load(weights)["judge.linear.weight"] for weights in (was, anew)))
 
 
-def test_a_training_that_looks_twice_or_begins_with_no_judge_has_none(judged: Path, plain: Path, tiny: Make) -> None:
-    assert started(tiny(), Bundle.open(judged)).negatives.judge
-    assert not started(tiny(), Bundle.open(plain)).negatives.judge
-    for twice in ({"network": {"mirrored": True}}, {"refine": {"folds": 2}}):
-        assert not started(tiny(**twice), Bundle.open(judged)).negatives.judge
+def test_a_training_that_looks_twice_or_begins_with_no_judge_has_none(
+    judged: Path, plain: Path, tiny: Make, phantom_folder: Path
+) -> None:
+    fitted, mirrored = load_dataset(phantom_folder), {"network": {"mirrored": True}}
+    for changes, start in (({}, plain), (mirrored, judged), ({"refine": {"folds": 2}}, judged)):
+        config, crops, told = draw(tiny(**changes), Bundle.open(start), fitted)
+        assert config.negatives.judge is False
+        assert crops is None
+        assert not told
+
+
+def test_where_no_crops_can_be_drawn_a_judge_is_missed_with_a_warning_or_refused_where_it_was_asked_for(
+    judged: Path, tiny: Make, tmp_path: Path
+) -> None:
+    begun = {"start": str(judged), "network": {}, "canvas": {}, "steps": 1}
+    no_room = {"sizes": (0.05,)}
+    run = begin(tiny(**begun, negatives=no_room), tmp_path / "run", judged / "split.json")
+    assert not run.config.negatives.judge
+    assert "no judge of presence is fitted" in " ".join(run.plan.warnings)
+    assert not begin(tiny(**begun, negatives=no_room), tmp_path / "run", resume=True).config.negatives.judge
+    with pytest.raises(InputError, match="no frame gives a pair of crops"):
+        begin(tiny(**begun, negatives=no_room | {"judge": True}), tmp_path / "other", judged / "split.json")
+
+
+def test_another_start_says_anew_whether_there_is_a_judge(tiny: Make) -> None:
+    begun = tiny(start="one", negatives={"judge": True})
+    assert changed(begun, {"start": "other"}, {}).negatives.judge is None
+    assert changed(tiny(negatives={"judge": True}), {"start": "other"}, {}).negatives.judge
 
 
 def test_a_judge_is_fitted_too_where_a_training_was_stopped(judged: Path, tiny: Make, tmp_path: Path) -> None:
@@ -172,7 +198,13 @@ def test_an_ensemble_tells_the_mean_of_its_judges(
 
 
 @pytest.mark.parametrize(
-    ("most", "told"), [(40, "10 frames and 10 crops"), (72, "24 frames and 12 crops"), (104, "40 frames and 12 crops")]
+    ("most", "told"),
+    [
+        (20, "10 frames and 10 crops"),
+        (36, "24 frames and 12 crops"),
+        (52, "40 frames and 12 crops"),
+        (400, "40 frames and 12 crops"),
+    ],
 )
 def test_a_judge_looks_at_some_of_many_frames(most: int, told: str) -> None:
     model, preprocess = UNet(UNetConfig(width=8, depth=3), classes=1), Preprocess(height=SIDE, width=SIDE)
@@ -182,10 +214,23 @@ def test_a_judge_looks_at_some_of_many_frames(most: int, told: str) -> None:
     assert fit_judge(model, varied, most) == said
 
 
+def test_many_frames_are_drawn_from_frames_and_crops_alike() -> None:
+    model, preprocess = UNet(UNetConfig(width=8, depth=3), classes=1), Preprocess(height=SIDE, width=SIDE)
+    varied = VariedFrames(discs(10, 0), preprocess, Augment(), seed=0, crops=discs(30, 1))
+    assert fit_judge(model, varied, 20).startswith("fitted to 5 frames and 15 crops, ")
+
+
+def test_as_often_as_asked_for_a_judge_looks(tiny: Make, tmp_path: Path) -> None:
+    train(tiny(negatives=JUDGED | {"looks": 40}, steps=1), tmp_path / "run")
+    found = re.search(r"fitted to (\d+) frames and (\d+) crops", Bundle.open(tmp_path / "run").files[CARD].decode())
+    assert found is not None
+    assert int(found[1]) + int(found[2]) == 40
+
+
 def test_a_judge_takes_a_part_of_the_budget_and_the_run_repeats_what_was_planned(
     judged: Path, tiny: Make, tmp_path: Path
 ) -> None:
-    assert TrainConfig.read(judged / "config.yaml").negatives.looks == MOST
+    assert TrainConfig.read(judged / "config.yaml").negatives.looks == MOST_LOOKS
     told = tiny(negatives=JUDGED, steps=None, budget_s=40)
     plan = begin(told, tmp_path / "run").plan
     kept = TrainConfig.read(tmp_path / "run" / "config.yaml")
@@ -200,7 +245,7 @@ def test_a_judge_takes_a_part_of_the_budget_and_the_run_repeats_what_was_planned
 
 def test_a_small_budget_leaves_a_judge_enough_to_look_at() -> None:
     network = UNet(UNetConfig(width=8, depth=3), classes=1)
-    assert looks_within(0.1, network, (SIDE, SIDE)) == LEAST
+    assert looks_within(0.1, network, (SIDE, SIDE)) == LEAST_LOOKS
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_crops_with_a_nerve_and_without_it_are_cut_from_the_frames_to_fit_alone(
 
 
 def test_of_many_frames_only_some_give_crops(tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sononerve.train.run.MOST_CROPS", 6)
+    monkeypatch.setattr("sononerve.train.crops.MOST", 6)
     crops = begin(tiny(negatives={"share": 0.5, "sizes": (0.4,)}), tmp_path / "run").varied.crops
     assert crops is not None
     assert 0 < len(crops) <= 6

@@ -63,7 +63,7 @@ def train(
         str | None,
         typer.Option(
             "--from",
-            help="Begin with the network, canvas and weights of a model: a run, a bundle.",
+            help="Begin with the network, canvas and weights of a model, and fit its judge anew: a run, a bundle.",
             metavar="MODEL",
         ),
     ] = None,

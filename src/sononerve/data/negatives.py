@@ -110,6 +110,10 @@ class _Candidates:
         return Crop(self.index, self.size, self.present, area, tuple(self.trivia[number].tolist()))
 
 
+class NoCropsError(InputError):
+    """No frame gives a pair of crops."""
+
+
 @dataclass(frozen=True)
 class Crops:
     """The crops chosen, a pair after another, and what came of the frames at each size."""
@@ -174,12 +178,12 @@ def draw_crops(dataset: Dataset, config: NegativesConfig | None = None, progress
 
 
 def draw_some_crops(dataset: Dataset, config: NegativesConfig | None = None, progress: Progress | None = None) -> Crops:
-    """As `draw_crops`; raise `InputError` where no frame gives a pair."""
+    """As `draw_crops`; raise `NoCropsError` where no frame gives a pair."""
     crops = draw_crops(dataset, config, progress)
     if not crops.chosen:
         counts = {fate: sum(found[fate] for found in crops.fates.values()) for fate in FATES}
         why = max(FATES, key=lambda fate: counts[fate])
-        raise InputError(f"{dataset.folder}: no frame gives a pair of crops, most often: {why}; try other sizes")
+        raise NoCropsError(f"{dataset.folder}: no frame gives a pair of crops, most often: {why}; try other sizes")
     return crops
 
 

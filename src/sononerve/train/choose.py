@@ -19,7 +19,7 @@ from ..models.output import SegmentationModel
 from .adversarial import build_adversary
 from .config import TrainConfig
 from .facts import Facts
-from .judge import BUDGET_SHARE, looks_within
+from .judge import BUDGET_SHARE, LEAST_LOOKS, looks_within
 from .machine import Accelerator, Arithmetic, find_accelerator, free_memory, half_precision, step_memory, time_step
 from .presets import PRESETS
 from .teach import Teacher
@@ -62,6 +62,7 @@ class Choices(BaseModel):
     strength: float
     keep: Literal["best", "last"]
     start_share: float = 0.0
+    judge: bool = False
     looks: int | None = None
     precision: Arithmetic
     accelerator: Accelerator
@@ -75,7 +76,8 @@ class Choices(BaseModel):
             return {name: getattr(self, name) for name in names if getattr(part, name) in (None, "auto")}
 
         canvas = config.canvas.model_copy(update=still_open(config.canvas, ("region", "longest")))
-        negatives = config.negatives.model_copy(update=still_open(config.negatives, ("looks",)))
+        of_start = () if config.start is None else ("judge",)
+        negatives = config.negatives.model_copy(update=still_open(config.negatives, ("looks", *of_start)))
         told = still_open(config, ("batch", "strength", "keep", "precision"))
         if config.start is not None:
             told |= still_open(config, ("start_share",))
@@ -148,10 +150,10 @@ class Probe:
             return "32", f"the only one on {self.accelerator}"
         for count in dict.fromkeys((FEW, self.batch)):  # a processor without it takes ten times as long
             full_s, half_s = (self._time(precision, None, count) for precision in ("32", half))
+            told, margin = f"a step takes {half_s / full_s:.2f} of the time of 32 bit", 1.0
             if half_s > HOPELESS * full_s:
-                break
-        told, margin = f"a step takes {half_s / full_s:.2f} of the time of 32 bit", 1.0
-        if self.config.canvas.longest is not None and self.config.canvas.longest > self.side:
+                return "32", f"{half}: {told}"
+        if self.accelerator == "cpu" and (self.config.canvas.longest or 0) >= 2 * self.side:
             told, margin = f"{told} at {self.side} pixels, and less on a larger canvas", SLOWER
         return (half, told) if half_s < margin * full_s else ("32", f"{half}: {told}")
 
@@ -227,6 +229,7 @@ def choose(
         strength=strength,
         keep=keep,
         start_share=start_share,
+        judge=bool(config.negatives.judge),
         looks=looks,
         precision=probe.precision,
         accelerator=accelerator,
@@ -353,7 +356,9 @@ def _looks(config: TrainConfig, network: SegmentationModel, longest: int, seen: 
         return config.negatives.looks, "as asked"
     told = "looks at frames and crops at most, to fit the judge of presence"
     looks = looks_within(config.whole_budget_s, network, canvas_shape(seen, longest, network.divisor))
-    return looks, told if config.whole_budget_s is None else f"{told}, in {BUDGET_SHARE:.0%} of the budget"
+    if config.whole_budget_s is not None:
+        told += ", as few as make sense" if looks == LEAST_LOOKS else f", in {BUDGET_SHARE:.0%} of the budget"
+    return looks, told
 
 
 def _strength(config: TrainConfig, passes: float | None) -> tuple[float, str]:

@@ -80,7 +80,7 @@ class CropsConfig(NegativesConfig):
 
     share: float = Field(default=0.0, ge=0, lt=1)
     judge: bool | None = None
-    looks: int | None = Field(default=None, ge=8)
+    looks: int | None = Field(default=None, ge=40)
 
 
 class OptimiserConfig(_Part):
@@ -200,14 +200,16 @@ class TrainConfig(_Part):
     """A whole training.
 
     ``start``: the model that it begins with, a run's folder, a bundle or its address; network and canvas are then
-    that one's. ``start_share``: how much of its weights stays in the result, by `sononerve.train.start.draw_back`.
-    ``preset``: how fast the result must answer, which bounds what the plan may choose. One of ``budget_s`` (seconds of
-    the whole command), ``epochs`` (passes over the fit part) and ``steps`` says how long; a budget where none is given.
+    that one's, and so is whether there is a judge. ``start_share``: how much of its weights stays in the result, by
+    `sononerve.train.start.draw_back`. ``preset``: how fast the result must answer, which bounds what the plan may
+    choose. One of ``budget_s`` (seconds of the whole command), ``epochs`` (passes over the fit part) and ``steps`` says
+    how long; a budget where none is given.
     ``rounds``: how many looks at the tune part, at most. ``keep``: the weights of the round with the best tune score,
     or the last ones. ``patience``: stop after so many rounds without a better tune score. ``workers``: processes that
     vary frames, beside the training's own. ``network``: changes to the model's usual settings. ``strength``: how often
     frames are varied, a factor on the probabilities in ``augment``. The plan chooses ``start_share``, ``strength``,
-    ``batch``, ``rounds`` and ``keep`` where they are None, and the network's width where ``network`` does not say it.
+    ``batch``, ``rounds``, ``keep`` and ``negatives.looks`` where they are None, and the network's width where
+    ``network`` does not say it.
     """
 
     data: DataConfig
@@ -298,6 +300,8 @@ def changed(base: TrainConfig | None, told: Mapping[str, object], settings: Mapp
         values["network"] = {}  # what it says is about another network
     if base is not None and told.get("start") not in (None, base.start):
         values["start_share"] = None  # nor is this about another start
+        if base.start is not None:  # whose judge it may be
+            merge_settings(values, {"negatives.judge": None})
     merge(values, told)
     if set(LENGTHS) & set(settings):
         _forget_length(values)

@@ -27,12 +27,12 @@ from .config import TrainConfig
 
 NETWORKS = ("unet", "attention-unet", "vgg16-unet", "mobile-unet", "unet-notebook")
 """Those with a place for a judge."""
-MOST, LEAST = 12000, 160  # looks in all
-LOOKS, FEWEST = 4, 2  # at each frame and crop: as it is, and varied as in training
+LOOKS = 4  # at each frame and crop, at most: as it is, and varied as in training
+MOST_LOOKS, LEAST_LOOKS = 12000, 160  # in all
 VARYING_S = 0.01  # per look, before the encoder sees it
 FLOPS_PER_S = 5e10  # of the encoder, at the least
 BUDGET_SHARE = 0.15
-"""Of a training's budget, which a judge may take at most."""
+"""Of a training's budget, which a judge may take, unless that is less than its least looks."""
 DECAY = 0.1  # of standardised features; on held-out crops of usgra-seg 0.01 to 0.3 told them apart as well
 AT_ONCE = 16
 EMPTY = 0.4
@@ -62,27 +62,25 @@ def look_s(network: SegmentationModel, shape: tuple[int, int]) -> float:
 def looks_within(budget_s: float | None, network: SegmentationModel, shape: tuple[int, int]) -> int:
     """How often a judge may look in its share of a training's budget; None: there is no budget."""
     if budget_s is None:
-        return MOST
-    return min(MOST, max(LEAST, int(BUDGET_SHARE * budget_s / look_s(network, shape))))
+        return MOST_LOOKS
+    return min(MOST_LOOKS, max(LEAST_LOOKS, int(BUDGET_SHARE * budget_s / look_s(network, shape))))
 
 
-def fit_judge(model: UNet, varied: VariedFrames, most: int = MOST, progress: Progress | None = None) -> str:
+def fit_judge(model: UNet, varied: VariedFrames, most: int = MOST_LOOKS, progress: Progress | None = None) -> str:
     """Put a judge of presence beside the trained network, fitted to frames and crops of ``varied``; tell of it.
 
     The model is then in evaluation mode, on the CPU, and its masks are what they were. ``most``: how often it looks, in
-    all. Each frame and crop is looked at four times, or less often, but not once only; where even that is too much, the
-    seed draws some of them, for further looks at the same teach less than other frames do.
+    all. Each frame and crop is looked at four times or less often; where even once is too much, the seed draws some of
+    them, for further looks at the same teach less than other frames do.
     """
     assert varied.crops is not None
     model.eval().cpu().float()
     frames, crops = len(varied.canvases), len(varied.crops)
-    each = min(LOOKS, max(FEWEST, most // (frames + crops)))
-    pieces = most // each
-    count = min(frames, max(pieces // 2, pieces - crops))
-    whole, cut = _drawn(frames, count, varied.seed), _drawn(crops, pieces - count, varied.seed)
+    each = min(LOOKS, max(1, most // (frames + crops)))
+    whole, cut = mixed(most // each, frames, crops, varied.seed)
     total, summaries, present = len(whole) + len(cut), list[Tensor](), list[bool]()
     for part, places in ((varied.canvases, whole), (varied.crops, cut)):
-        for seen, told in _looks(part, places, varied, each):
+        for seen, told in look_at(part, places, varied, each):
             with torch.no_grad():
                 summaries.append(summary(model.features(seen)))
             present += told
@@ -97,12 +95,21 @@ def fit_judge(model: UNet, varied: VariedFrames, most: int = MOST, progress: Pro
     return f"fitted to {len(whole)} frames and {len(cut)} crops, {empty} of them without a nerve"
 
 
+def mixed(most: int, frames: int, crops: int, seed: int) -> tuple[list[int], list[int]]:
+    """Places of so many whole frames and crops together, in the mix that there is, but with no more frames than crops.
+
+    Where crops are too few for that, all of them and further frames.
+    """
+    pieces = min(most, frames + crops)
+    whole = max(min(round(pieces * frames / (frames + crops)), pieces // 2), pieces - crops)
+    return _drawn(frames, whole, seed), _drawn(crops, pieces - whole, seed)
+
+
 def _drawn(count: int, most: int, seed: int) -> list[int]:
-    """So many places of ``count`` at most, in order."""
     return sorted(np.random.default_rng(seed).permutation(count)[:most].tolist())
 
 
-def _looks(
+def look_at(
     part: Canvases | Joined, places: Sequence[int], varied: VariedFrames, each: int
 ) -> Iterator[tuple[Float[Tensor, "n 1 h w"], list[bool]]]:
     """Batches of normalised frames, each frame as it is and varied, and whether the nerve is in what is seen of it."""

@@ -13,13 +13,11 @@ import torch
 from ..data.canvases import Canvases, Joined, open_canvases
 from ..data.dataset import Dataset, load_dataset
 from ..data.module import PlainFrames, VariedFrames, collate
-from ..data.negatives import draw_some_crops, pieces
-from ..data.preprocess import Preprocess
 from ..data.split import Split, split
 from ..errors import InputError
 from ..evaluate.run import Evaluation, evaluate
 from ..io.atomic import check_folder, write_text
-from ..models import SegmentationModel, build
+from ..models import build
 from ..models.unet import UNet
 from ..process import keep_memory
 from ..progress import console, counted
@@ -32,9 +30,10 @@ from .calibrate import calibrate, frames_looked_at
 from .callbacks import BEST, LAST, LOG
 from .card import card
 from .config import TrainConfig
+from .crops import Drawn, draw
 from .drop import DROPPED, dropped_frames, read_dropped, write_dropped
 from .export import bundle_files, configured
-from .judge import EMPTY, LOOKS, MOST, check_judged, fit_judge, look_s, looks_within
+from .judge import EMPTY, LOOKS, MOST_LOOKS, check_judged, fit_judge, look_s, looks_within
 from .log import training_seconds
 from .machine import find_accelerator
 from .pace import PaceError, PaceWatch
@@ -50,7 +49,6 @@ from .teach import build_teacher, open_teachers, with_canvas_of
 
 CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
 EXPORT_S = 15.0
-MOST_CROPS = 1500  # 200 MB of canvases of 256 x 256
 FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
 CALIBRATING_S = 0.1  # per frame of the tune part that is looked at
@@ -110,13 +108,15 @@ def begin(
     dropped = _dropped(config, dataset, division, out)
     fit_part, tune_part = (division.indices(dataset, config.data.fold, part) for part in ("fit", "tune"))
     fit_part = [i for i in fit_part if dataset.names[i] not in dropped]
-    ends = began - _closing_s(config, dataset, division, len(fit_part), len(tune_part))
     known = Plan.read(out / PLAN) if (out / PLAN).is_file() else None
     seen = warn_of_seen(others, dataset, division, config.data.fold)
     if known is not None:
         _check_as_before(others, known, out)
+        config = known.choices.pinned(config)
     teacher = build_teacher(teachers, dataset) if known is None else None
     fitted = dataset.select(fit_part)
+    config, crops, unjudged = draw(config, start, fitted)
+    ends = began - _closing_s(config, dataset, division, len(tune_part)) - _judging_s(config, fitted, crops)
     new_classes = start is not None and not set(dataset.classes) <= set(start.config.classes)
     setup = known or set_up(config, dataset, division, fitted, time.monotonic() - ends, teacher, new_classes)
     config = setup.choices.pinned(config)
@@ -127,10 +127,10 @@ def begin(
     else:
         load_start(model, start, config, dataset.classes)
     loss = config.loss.build(model.heads)
-    varied, plain = _feed(config, setup, dataset, fit_part, tune_part)
+    varied, plain = _feed(config, setup, dataset, fit_part, tune_part, crops)
     plan = known or make_plan(
         config,
-        setup.model_copy(update={"preprocess": varied.preprocess, "warnings": (*seen, *setup.warnings)}),
+        setup.model_copy(update={"preprocess": varied.preprocess, "warnings": (*seen, *unjudged, *setup.warnings)}),
         model,
         loss,
         collate([varied[0, i % varied.frames] for i in range(setup.choices.batch)]),
@@ -148,22 +148,24 @@ def begin(
     return run
 
 
-def _closing_s(config: TrainConfig, dataset: Dataset, division: Split, fit: int, tune: int) -> float:
-    """Seconds that what comes after the steps will take, with so many frames in the parts fit and tune."""
+def _closing_s(config: TrainConfig, dataset: Dataset, division: Split, tune: int) -> float:
+    """Seconds that export, calibration and scoring will take, with so many frames in the tune part."""
     network = build(config.model, config.network, len(dataset.classes))
     scoring_s = SCORING_S * len(division.fold(config.data.fold).test) + KNOWING_S * len(dataset)
     choosing_s = CALIBRATING_S * frames_looked_at(tune, network) + CHOOSING_S * frames_chosen_on(tune)
-    return EXPORT_S + scoring_s + choosing_s + (_judging_s(config, network, fit) if config.negatives.judge else 0.0)
+    return EXPORT_S + scoring_s + choosing_s
 
 
-def _judging_s(config: TrainConfig, network: SegmentationModel, fit: int) -> float:
-    """The same of a judge fitted to so many frames and to crops of them, on the largest canvas that there may be."""
+def _judging_s(config: TrainConfig, fitted: Dataset, crops: Drawn | None) -> float:
+    """Seconds that it will take at the most to fit a judge, on the largest canvas that there may be."""
+    if crops is None or not config.negatives.judge:
+        return 0.0
+    network = build(config.model, config.network, len(fitted.classes))
     side = config.canvas.longest or PRESETS[config.preset].largest
-    side = network.divisor * ceil(side / network.divisor)
-    whole = fit * (2 if config.canvas.close_up > 0 else 1)
-    crops = min(MOST_CROPS, 2 * len(config.negatives.sizes) * fit)
-    most = config.negatives.looks or looks_within(config.whole_budget_s, network, (side, side))
-    return min(most, LOOKS * (whole + crops)) * look_s(network, (side, side))
+    shape = (network.divisor * ceil(side / network.divisor),) * 2
+    most = config.negatives.looks or looks_within(config.whole_budget_s, network, shape)
+    pieces = len(fitted) * (2 if config.canvas.close_up > 0 else 1) + len(crops)
+    return min(most, LOOKS * pieces) * look_s(network, shape)
 
 
 def _check_as_before(others: Mapping[str, Bundle], plan: Plan, out: Path) -> None:
@@ -277,7 +279,12 @@ def _dropped(config: TrainConfig, dataset: Dataset, division: Split, out: Path) 
 
 
 def _feed(
-    config: TrainConfig, setup: Setup, dataset: Dataset, fit_part: list[int], tune_part: list[int]
+    config: TrainConfig,
+    setup: Setup,
+    dataset: Dataset,
+    fit_part: list[int],
+    tune_part: list[int],
+    drawn: Drawn | None,
 ) -> tuple[VariedFrames, PlainFrames]:
     """Frames of fit and tune, scaled to the canvas."""
     preprocess, augment = setup.preprocess, config.augment.scaled(setup.choices.strength)
@@ -292,19 +299,9 @@ def _feed(
         present = [i for i in fit_part if dataset.present[i]]
         with counted("prepare close-ups") as progress:
             seen = Joined((fitted, *open_canvases(dataset, (present,), close, config.data.cache, progress)))
-    needed = config.negatives.share > 0 or config.negatives.judge
-    crops = _crops(config, dataset.select(fit_part), preprocess) if needed else None
+    crops = None if drawn is None else drawn.canvases(preprocess)
     varied = VariedFrames(seen, preprocess, augment, config.seed, crops=crops, share=config.negatives.share)
     return varied, PlainFrames(tuned, preprocess)
-
-
-def _crops(config: TrainConfig, fitted: Dataset, preprocess: Preprocess) -> Canvases:
-    """Crops with a nerve and without it, of so many of the frames that they fit into memory."""
-    most = max(1, MOST_CROPS // (2 * len(config.negatives.sizes)))
-    some = fitted.select(range(0, len(fitted), ceil(len(fitted) / most)))
-    with counted("cut crops without a nerve") as progress:
-        crops = draw_some_crops(some, config.negatives, progress)
-    return Canvases.of_samples((sample for _, sample in pieces(some, crops)), len(some.classes), preprocess)
 
 
 def _announce(run: Begun) -> None:
@@ -352,7 +349,7 @@ def _finish(run: Begun, out: Path) -> Evaluation:
     fold, groups = run.division.fold(run.config.data.fold), run.division.groups
     rules, judged = PLAIN, list[str]()
     if isinstance(run.model, UNet) and run.config.negatives.judge:
-        most = run.config.negatives.looks or MOST
+        most = run.config.negatives.looks or MOST_LOOKS
         with counted("fit the judge of presence") as progress:
             judged.append(f"presence: {fit_judge(run.model, run.varied, most, progress)}")
         rules = PostProcess(presence=EMPTY)

@@ -21,7 +21,6 @@ from ..models.judge import JUDGE
 from ..models.mirrored import renamed
 from ..runtime.bundle import SPLIT, WEIGHTS, Bundle, Member, told_name
 from .config import TrainConfig
-from .judge import can_be_judged
 from .restore import misfit, read_recorded
 
 Carried = tuple[tuple[Member, ...], dict[str, bytes]]
@@ -39,7 +38,7 @@ def open_start(config: TrainConfig) -> Bundle | None:
 
 
 def started(config: TrainConfig, start: Bundle) -> TrainConfig:
-    """The configuration with the network of ``start``, and its canvas and its judge where none is asked for."""
+    """The configuration with the network of ``start``, and its canvas where none was asked for."""
     recorded = read_recorded(start)
     training, preprocess = recorded.training, recorded.plan.preprocess
     canvas = {
@@ -47,17 +46,13 @@ def started(config: TrainConfig, start: Bundle) -> TrainConfig:
         "region": config.canvas.region or preprocess.region,
         "normalisation": preprocess.normalisation,
     }
-    begun = config.model_copy(
+    return config.model_copy(
         update={
             "model": training.model,
             "network": training.network | config.network,
             "canvas": config.canvas.model_copy(update=canvas),
         }
     )
-    if config.negatives.judge is not None:
-        return begun
-    judge = bool(training.negatives.judge and can_be_judged(begun))
-    return begun.model_copy(update={"negatives": config.negatives.model_copy(update={"judge": judge})})
 
 
 def load_start(model: SegmentationModel, start: Bundle, config: TrainConfig, classes: Sequence[str]) -> None:
