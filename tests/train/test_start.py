@@ -158,6 +158,16 @@ def test_some_frames_that_it_saw_are_said_and_not_scored(
     assert "frames of the test part are not scored" in " ".join(capsys.readouterr().err.split())
 
 
+def test_few_passes_are_warned_of_where_nothing_is_known_yet(
+    tiny: Make, first: Path, other_people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"data": {"folder": other_people}, "network": {}, "canvas": {"longest": 32}, "steps": 1}
+    begin(tiny(**told), tmp_path / "anew")
+    assert "expect poor masks: train longer" in capsys.readouterr().err
+    begin(tiny(**told, start=str(first)), tmp_path / "on")
+    assert "expect poor masks: train longer" not in capsys.readouterr().err
+
+
 def test_a_model_that_looked_once_may_look_twice_from_now_on(first: Path, tiny: Make) -> None:
     start, frames = Bundle.open(first), torch.randn(2, 1, 32, 32)
     config = started(tiny(network={"mirrored": True}, canvas={}), start)

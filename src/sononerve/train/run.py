@@ -49,7 +49,7 @@ from .teach import build_teacher, open_teachers, with_canvas_of
 
 CONFIG, SPLIT, PLAN, BUNDLE = "config.yaml", "split.json", "plan.json", "bundle"
 EXPORT_S = 15.0
-FEW_PASSES = 30  # on usgra-seg a U-Net found hardly a nerve before
+FEW_PASSES = 30  # on usgra-seg a U-Net that began with nothing found hardly a nerve before
 SCORING_S = 0.25  # per frame of the test part
 CALIBRATING_S = 0.1  # per frame of the tune part that is looked at
 CHOOSING_S = 0.25  # per frame of the tune part that the post-processing is chosen on
@@ -323,7 +323,7 @@ def _announce(run: Begun) -> None:
     for told in plan.warnings:
         console.print(f"warning: {told}")
     passes = plan.steps * plan.choices.batch * config.devices / plan.facts.frames
-    if passes < FEW_PASSES:
+    if passes < FEW_PASSES and run.start is None:
         console.print(f"warning: only {passes:.1f} passes over the frames; expect poor masks: train longer")
 
 
