@@ -82,6 +82,19 @@ def test_evaluate_finds_the_scores_of_the_card(name: str) -> None:
         assert dice.value == pytest.approx(said[label]["scores"]["dice"]["value"], abs=0.01)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_training_may_begin_with_each_and_knows_nerves_then(name: str, tmp_path: Path) -> None:
+    from sononerve.train.config import DataConfig, TrainConfig
+    from sononerve.train.run import begin
+
+    folder = write(PhantomConfig(subjects=6, frames=2), tmp_path / "frames")
+    config = TrainConfig(data=DataConfig(folder=folder), start=str(installed()[name]), steps=1, batch=2, workers=0)
+    run = begin(config, tmp_path / "run")
+    assert run.config.negatives.judge
+    marked = run.model.eval()(run.plain[0].frames).probabilities() > 0.5
+    assert 0 < marked.float().mean() < 0.5
+
+
 def test_they_are_listed(cli: Cli) -> None:
     code, out, _ = cli("models", "--installed", "--json")
     assert code == 0

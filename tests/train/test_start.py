@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load
 
 from sononerve.data.dataset import load_dataset
 from sononerve.data.phantom import PhantomConfig, write
@@ -15,9 +16,10 @@ from sononerve.errors import InputError
 from sononerve.evaluate.run import scope_of
 from sononerve.models import build
 from sononerve.runtime import installed
-from sononerve.runtime.bundle import CARD, CONFIG, Bundle, zip_bundle
+from sononerve.runtime.bundle import CARD, CONFIG, WEIGHTS, Bundle, zip_bundle
 from sononerve.train.config import TrainConfig
 from sononerve.train.ensemble import join
+from sononerve.train.export import configured
 from sononerve.train.restore import restore
 from sononerve.train.run import begin, train
 from sononerve.train.start import draw_back, load_start, started
@@ -209,6 +211,31 @@ def test_it_begins_with_a_model_in_the_box_by_its_name(
     code, _, err = cli("train", phantom_folder, "--from", "steady", *told)
     assert code == 0, err
     assert [one.name for one in Bundle.open(tmp_path / "run").config.starts] == ["steady.sono"]
+
+
+def test_of_an_ensemble_the_members_take_turns_by_the_seed(
+    tiny: Make, first: Path, second: Path, phantom_folder: Path, tmp_path: Path
+) -> None:
+    both, split = join([Bundle.open(first), Bundle.open(second)]), first / "split.json"
+    zip_bundle(both, tmp_path / "both.sono")
+    for seed, one in ((0, first), (1, second), (2, first)):
+        config = tiny(start=str(tmp_path / "both.sono"), network={}, canvas={}, steps=1, seed=seed)
+        network, expected = begin(config, tmp_path / f"run-{seed}", split).model, load(Bundle.open(one).files[WEIGHTS])
+        assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in expected.items())
+    train(config, tmp_path / "run-2", resume=True)
+    ended = Bundle.open(tmp_path / "run-2")
+    begun_with = [both.identity, Bundle.open(second).identity, *(one.identity for one in both.config.starts)]
+    assert [one.identity for one in ended.config.starts] == begun_with
+    assert f"both.sono, {both.identity}, network 1 of 2; " in ended.files[CARD].decode()
+
+
+def test_an_ensemble_that_says_nothing_of_its_networks_is_no_beginning(
+    tiny: Make, first: Path, second: Path, tmp_path: Path
+) -> None:
+    both = configured(join([Bundle.open(first), Bundle.open(second)]), {"networks": []})
+    zip_bundle(both, tmp_path / "both.sono")
+    with pytest.raises(InputError, match="says nothing of its members' networks; join them again, or name one"):
+        begin(tiny(start=str(tmp_path / "both.sono"), network={}, canvas={}), tmp_path / "run")
 
 
 def test_model_and_from_are_not_told_together(cli: Cli, first: Path, phantom_folder: Path, tmp_path: Path) -> None:

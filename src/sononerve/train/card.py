@@ -41,7 +41,9 @@ def card(
     begun = ""
     if start is not None:
         stays = f"{plan.choices.start_share:.0%} of its weights stay"
-        begun = f"\n- begun with: {told_name(start)}, {start.identity}; {stays}"
+        members = len(start.config.members)
+        which = f", network {config.seed % members + 1} of {members}" if members else ""
+        begun = f"\n- begun with: {told_name(start)}, {start.identity}{which}; {stays}"
     if teachers:
         names = "; ".join(f"{told_name(teacher)}, {teacher.identity}" for teacher in teachers)
         begun += f"\n- taught by: {names}; {config.teach.share:.0%} of the loss"

@@ -13,7 +13,7 @@ from ..progress import counted
 from ..runtime.bundle import Bundle
 from .config import TrainConfig
 from .judge import can_be_judged
-from .restore import read_recorded
+from .restore import member_of, read_recorded
 
 MOST = 1500  # 200 MB of canvases of 256 x 256
 
@@ -41,7 +41,7 @@ def draw(config: TrainConfig, start: Bundle | None, fitted: Dataset) -> tuple[Tr
     Raises `NoCropsError` where they are asked for and no frame gives any.
     """
     negatives, crops, told = config.negatives, None, list[str]()
-    judge = _has_judge(start) and can_be_judged(config) if negatives.judge is None else negatives.judge
+    judge = _has_judge(config, start) and can_be_judged(config) if negatives.judge is None else negatives.judge
     if judge or negatives.share > 0:
         try:
             crops = _draw(config, fitted)
@@ -55,8 +55,8 @@ def draw(config: TrainConfig, start: Bundle | None, fitted: Dataset) -> tuple[Tr
     return config.model_copy(update={"negatives": negatives.model_copy(update={"judge": judge})}), crops, told
 
 
-def _has_judge(start: Bundle | None) -> bool:
-    return start is not None and bool(read_recorded(start).training.negatives.judge)
+def _has_judge(config: TrainConfig, start: Bundle | None) -> bool:
+    return start is not None and bool(read_recorded(member_of(start, config.seed)).training.negatives.judge)
 
 
 def _draw(config: TrainConfig, fitted: Dataset) -> Drawn:

@@ -32,6 +32,7 @@ from ..runtime.bundle import (
 )
 from ..runtime.postprocess import PostProcess
 from ..runtime.predictor import AGREEMENT, DISAGREEMENT
+from .restore import NETWORKS, RecordedPlan, RecordedTraining, prefix
 from .start import carried
 
 FEWEST = 2
@@ -96,10 +97,10 @@ def join(bundles: Sequence[Bundle]) -> Bundle:
             for bundle, (file, _) in zip(bundles, splits, strict=True)
         ),
     )
-    recorded = {"sononerve": __version__} | config.model_dump(mode="json")
+    recorded = {"sononerve": __version__} | config.model_dump(mode="json") | {NETWORKS: [_network(b) for b in bundles]}
     files = {
         GRAPH: _joined(bundles, graphs),
-        WEIGHTS: save({f"member_{i}.{n}": v for i, b in enumerate(bundles) for n, v in _weights(b).items()}),
+        WEIGHTS: save({f"{prefix(i)}{n}": v for i, b in enumerate(bundles) for n, v in _weights(b).items()}),
         CONFIG: yaml.safe_dump(recorded, sort_keys=False).encode(),
         SCORES: b"{}\n",
         CARD: _card(bundles).encode(),
@@ -231,6 +232,16 @@ def _weights(bundle: Bundle) -> dict[str, NDArray[np.generic]]:
         return dict(load(bundle.files[WEIGHTS]))
     except SafetensorError as error:
         raise InputError(f"{bundle.source}: {WEIGHTS} cannot be read ({error}); export it again") from error
+
+
+def _network(bundle: Bundle) -> dict[str, object]:
+    """What `sononerve.train.restore.member_of` needs of a member's configuration."""
+    recorded = yaml.safe_load(bundle.files[CONFIG])
+    kept = {key: recorded[key] for key in ("training", "plan", "temperature") if key in recorded}
+    for key, fields in (("training", RecordedTraining.model_fields), ("plan", RecordedPlan.model_fields)):
+        if key in kept:
+            kept[key] = {name: value for name, value in kept[key].items() if name in fields}
+    return kept
 
 
 def _splits(bundles: Sequence[Bundle]) -> list[tuple[str, bytes | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load, save
 from torch import Tensor
 
 from ..data.preprocess import Preprocess
@@ -17,6 +17,9 @@ from ..runtime.bundle import CONFIG, WEIGHTS, Bundle
 from ..settings import first_fault
 from .calibrate import UNCHANGED, Temperatures
 from .config import RefineConfig
+
+NETWORKS = "networks"
+"""In an ensemble's ``config.yaml``: what each member's says of its network."""
 
 
 class _Part(BaseModel):
@@ -55,6 +58,8 @@ class Recorded(_Part):
 
 def read_recorded(bundle: Bundle) -> Recorded:
     """What the bundle's configuration says of its network; raise `InputError` where it says nothing of it."""
+    if bundle.config.members:
+        raise InputError(f"{bundle.source}: is an ensemble; name one of the models that it was made of")
     try:
         return Recorded.model_validate(yaml.safe_load(bundle.files[CONFIG]))
     except (yaml.YAMLError, ValidationError) as error:
@@ -62,6 +67,35 @@ def read_recorded(bundle: Bundle) -> Recorded:
         raise InputError(
             f"{bundle.source}: {CONFIG}: {told}; expected a bundle that 'sononerve train' wrote"
         ) from error
+
+
+def prefix(number: int) -> str:
+    """What the names of a member's weights begin with in an ensemble's."""
+    return f"member_{number}."
+
+
+def member_of(bundle: Bundle, turn: int) -> Bundle:
+    """One network of an ensemble, whose turn it is, with its weights and configuration alone; any other as it is.
+
+    ``turn``: any whole number; members take turns. Raises `InputError` where the ensemble says nothing of its networks.
+    """
+    count = len(bundle.config.members)
+    if not count:
+        return bundle
+    try:
+        recorded = yaml.safe_load(bundle.files[CONFIG])
+        weights = load(bundle.files[WEIGHTS])
+    except (yaml.YAMLError, SafetensorError) as error:
+        raise InputError(f"{bundle.source}: cannot be read ({error}); export the bundle again") from error
+    networks, number = recorded.get(NETWORKS), turn % count
+    if not isinstance(networks, list) or len(networks) != count:
+        raise InputError(
+            f"{bundle.source}: {CONFIG}: says nothing of its members' networks; join them again, or name one"
+        )
+    own = {n.removeprefix(prefix(number)): tensor for n, tensor in weights.items() if n.startswith(prefix(number))}
+    config = {key: value for key, value in recorded.items() if key not in ("members", NETWORKS)} | networks[number]
+    files = {WEIGHTS: save(own), CONFIG: yaml.safe_dump(config, sort_keys=False).encode()}
+    return Bundle(bundle.source, files, bundle.config.model_copy(update={"members": ()}))
 
 
 def restore(bundle: Bundle) -> tuple[SegmentationModel, Preprocess]:

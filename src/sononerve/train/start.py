@@ -21,25 +21,28 @@ from ..models.judge import JUDGE
 from ..models.mirrored import renamed
 from ..runtime.bundle import SPLIT, WEIGHTS, Bundle, Member, told_name
 from .config import TrainConfig
-from .restore import misfit, read_recorded
+from .restore import member_of, misfit, read_recorded
 
 Carried = tuple[tuple[Member, ...], dict[str, bytes]]
 """Models that a training began with, and the files with their splits."""
 
 
 def open_start(config: TrainConfig) -> Bundle | None:
-    """The model that a training begins with; None where it begins with none. Raises `InputError` where it cannot."""
+    """The model that a training begins with; None where it begins with none. Raises `InputError` where it cannot.
+
+    Of an ensemble the members take turns by the seed: the first with seed 0.
+    """
     if config.start is None:
         return None
     start = Bundle.open(config.start)
-    if read_recorded(start).training.refine.folds:
+    if read_recorded(member_of(start, config.seed)).training.refine.folds:
         raise InputError(f"--from {config.start}: has a refiner behind its network; begin with a model that has none")
     return start
 
 
 def started(config: TrainConfig, start: Bundle) -> TrainConfig:
     """The configuration with the network of ``start``, and its canvas where none was asked for."""
-    recorded = read_recorded(start)
+    recorded = read_recorded(member_of(start, config.seed))
     training, preprocess = recorded.training, recorded.plan.preprocess
     canvas = {
         "longest": config.canvas.longest or max(preprocess.height, preprocess.width),
@@ -60,6 +63,7 @@ def load_start(model: SegmentationModel, start: Bundle, config: TrainConfig, cla
 
     Raises `InputError` where the network was changed and they do not fit.
     """
+    start = member_of(start, config.seed)
     try:
         found = load(start.files[WEIGHTS])
     except SafetensorError as error:
@@ -147,7 +151,7 @@ def recorded_starts(starts: Sequence[Bundle]) -> Carried:
         told.append(
             (Member(name=told_name(start), identity=start.identity, fold=start.config.fold, split=SPLIT), start)
         )
-        told += [(one, start) for one in start.config.starts]
+        told += [(one, start) for one in (*start.config.members[1:], *start.config.starts)]
     return carried(told)
 
 
