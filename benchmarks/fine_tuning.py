@@ -166,6 +166,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--budget", default="10m")
     parser.add_argument("--size", type=int, default=256)
+    parser.add_argument(
+        "--out", type=Path, default=RESULT, help="the numbers; other ones than the usual have no picture"
+    )
     told = parser.parse_args()
     told.work.mkdir(parents=True, exist_ok=True)
     dataset = load_dataset(told.data)
@@ -185,8 +188,9 @@ def main() -> None:
             "processor": processor(),
             "rows": rows,
         }
-        write_text(RESULT, json.dumps(result, indent=1) + "\n")
-    write_bytes(PICTURE, picture(rows, f"Fine-tuning {result['model']} on {result['data']}, {told.budget} each"))
+        write_text(told.out, json.dumps(result, indent=1) + "\n")
+    if told.out == RESULT:
+        write_bytes(PICTURE, picture(rows, f"Fine-tuning {result['model']} on {result['data']}, {told.budget} each"))
 
 
 if __name__ == "__main__":
