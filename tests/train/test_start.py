@@ -229,10 +229,11 @@ def test_of_an_ensemble_the_members_take_turns_by_the_seed(
     assert f"both.sono, {both.identity}, network 1 of 2; " in ended.files[CARD].decode()
 
 
+@pytest.mark.parametrize("networks", [[], None, ["unet", "unet"]])
 def test_an_ensemble_that_says_nothing_of_its_networks_is_no_beginning(
-    tiny: Make, first: Path, second: Path, tmp_path: Path
+    tiny: Make, first: Path, second: Path, tmp_path: Path, networks: list[str] | None
 ) -> None:
-    both = configured(join([Bundle.open(first), Bundle.open(second)]), {"networks": []})
+    both = configured(join([Bundle.open(first), Bundle.open(second)]), {"networks": networks})
     zip_bundle(both, tmp_path / "both.sono")
     with pytest.raises(InputError, match="says nothing of its members' networks; join them again, or name one"):
         begin(tiny(start=str(tmp_path / "both.sono"), network={}, canvas={}), tmp_path / "run")

@@ -150,9 +150,10 @@ class Probe:
             return "32", f"the only one on {self.accelerator}"
         for count in dict.fromkeys((FEW, self.batch)):  # a processor without it takes ten times as long
             full_s, half_s = (self._time(precision, None, count) for precision in ("32", half))
-            told, margin = f"a step takes {half_s / full_s:.2f} of the time of 32 bit", 1.0
+            told = f"a step takes {half_s / full_s:.2f} of the time of 32 bit"
             if half_s > HOPELESS * full_s:
                 return "32", f"{half}: {told}"
+        margin = 1.0
         if self.accelerator == "cpu" and (self.config.canvas.longest or 0) >= 2 * self.side:
             told, margin = f"{told} at {self.side} pixels, and less on a larger canvas", SLOWER
         return (half, told) if half_s < margin * full_s else ("32", f"{half}: {told}")

@@ -88,7 +88,7 @@ def member_of(bundle: Bundle, turn: int) -> Bundle:
     except (yaml.YAMLError, SafetensorError) as error:
         raise InputError(f"{bundle.source}: cannot be read ({error}); export the bundle again") from error
     networks, number = recorded.get(NETWORKS), turn % count
-    if not isinstance(networks, list) or len(networks) != count:
+    if not isinstance(networks, list) or len(networks) != count or not isinstance(networks[number], dict):
         raise InputError(
             f"{bundle.source}: {CONFIG}: says nothing of its members' networks; join them again, or name one"
         )
